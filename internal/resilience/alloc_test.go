@@ -1,0 +1,40 @@
+package resilience
+
+import (
+	"testing"
+	"time"
+)
+
+var everyRule = BreakerConfig{FailureRatio: 0.5, SlowCall: time.Second, SlowRatio: 0.5}
+
+// Nothing allocates while things go well.
+func TestNothingAllocates(t *testing.T) {
+	plain, ruled := NewBreaker("x", BreakerConfig{}, nil), NewBreaker("x", everyRule, nil)
+	budget := NewRetryBudget(BudgetConfig{})
+	for _, tc := range []struct {
+		name string
+		f    func()
+	}{
+		{"permit and report", func() { p, _ := plain.Acquire(); p.Done(Success) }},
+		{"permit and report, deferred net", func() {
+			p, _ := plain.Acquire()
+			defer p.Done(Ignored)
+			p.Done(Success)
+		}},
+		{"permit and report, every rule", func() { p, _ := ruled.Acquire(); p.Done(Success) }},
+		{"failure and success", func() {
+			p, _ := ruled.Acquire()
+			p.Done(Ignored)
+			p, _ = plain.Acquire()
+			p.Done(Failure)
+			p, _ = plain.Acquire()
+			p.Done(Success)
+		}},
+		{"ready", func() { plain.Ready() }},
+		{"budget", func() { budget.Call(); budget.Take(); budget.Refund() }},
+	} {
+		if n := testing.AllocsPerRun(1000, tc.f); n != 0 {
+			t.Errorf("%s: %g allocations, want none", tc.name, n)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package resilience
+
+import (
+	"testing"
+)
+
+func BenchmarkBreaker(b *testing.B) {
+	for _, tc := range []struct {
+		name string
+		cfg  BreakerConfig
+	}{{"consecutive", BreakerConfig{}}, {"every_rule", everyRule}} {
+		br := NewBreaker("x", tc.cfg, nil)
+		b.Run(tc.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p, _ := br.Acquire()
+				p.Done(Success)
+			}
+		})
+		b.Run(tc.name+"_100", func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetParallelism(50)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					p, _ := br.Acquire()
+					p.Done(Success)
+				}
+			})
+		})
+	}
+	b.Run("mixed_results_100", func(b *testing.B) { // one failure in two: every report takes the lock
+		br := NewBreaker("x", BreakerConfig{}, nil)
+		b.SetParallelism(50)
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			br.Force(ForcedClosed)
+			for v := Success; pb.Next(); v ^= Success ^ Failure {
+				p, _ := br.Acquire()
+				p.Done(v)
+			}
+		})
+	})
+	b.Run("rejected", func(b *testing.B) {
+		br := NewBreaker("x", BreakerConfig{}, nil)
+		br.Force(ForcedOpen)
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = br.Acquire()
+		}
+	})
+	b.Run("ready", func(b *testing.B) {
+		br := NewBreaker("x", BreakerConfig{}, nil)
+		for b.Loop() {
+			br.Ready()
+		}
+	})
+}
+
+func BenchmarkRetryBudget(b *testing.B) {
+	for name, f := range map[string]func(*RetryBudget){"call": (*RetryBudget).Call, "take": func(r *RetryBudget) { r.Take() }} {
+		b.Run(name, func(b *testing.B) {
+			r := NewRetryBudget(BudgetConfig{})
+			b.ReportAllocs()
+			b.SetParallelism(50)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					f(r)
+				}
+			})
+		})
+	}
+}
