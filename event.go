@@ -45,6 +45,7 @@ type Event struct {
 	Endpoint    string
 	Concept     string
 	Instance    string
+	Runtime     string // inproc, process, docker: on instance events
 	Circuit     string
 	From, To    string
 	Reason      string
