@@ -1,0 +1,102 @@
+package myriad
+
+import "time"
+
+// The states of an instance. Legal moves: queued -> starting, stopped; starting -> ready, failed, draining; ready -> draining, failed;
+// draining -> stopped, failed; failed -> starting (after its cool-down), stopped.
+const (
+	InstanceQueued   = "queued"
+	InstanceStarting = "starting"
+	InstanceReady    = "ready"
+	InstanceDraining = "draining"
+	InstanceStopped  = "stopped"
+	InstanceFailed   = "failed"
+)
+
+// Why an instance ended or moved; the words of Event.Reason on instance events.
+const (
+	ReasonIdle     = "idle"
+	ReasonAge      = "age"
+	ReasonEvicted  = "evicted"
+	ReasonOperator = "operator"
+	ReasonShutdown = "shutdown"
+	ReasonCrashed  = "crashed"
+	ReasonFailed   = "failed"
+	ReasonDeleted  = "deleted"
+)
+
+// FleetLimits bound the fleet. A zero TotalCPU or TotalMemoryBytes is no budget.
+type FleetLimits struct {
+	MaxAgents        int     `json:"max_agents"`         // instances that hold resources, starting and draining ones included
+	TotalCPU         float64 `json:"total_cpu"`          // cores, over all instances' limits
+	TotalMemoryBytes int64   `json:"total_memory_bytes"` // over all instances' limits
+	IdleTimeoutMS    int64   `json:"idle_timeout_ms"`    // then it is hibernated
+	MaxAgeMS         int64   `json:"max_age_ms"`         // then it is replaced
+	MinLifeMS        int64   `json:"min_life_ms"`        // younger instances are not evicted
+	MaxQueue         int     `json:"max_queue"`
+	QueueMaxAgeMS    int64   `json:"queue_max_age_ms"`
+	Instance         Limits  `json:"instance"` // defaults of one instance
+}
+
+// InstanceStatus is one instance as /v1/fleet shows it.
+type InstanceStatus struct {
+	ID         string    `json:"id"`
+	Agent      string    `json:"agent"`
+	Concept    string    `json:"concept,omitempty"`
+	Runtime    string    `json:"runtime"`
+	State      string    `json:"state"`
+	Reason     string    `json:"reason,omitempty"`
+	Endpoint   string    `json:"endpoint,omitempty"`
+	StartedAt  time.Time `json:"started_at,omitzero"`
+	AgeMS      int64     `json:"age_ms"`
+	IdleMS     int64     `json:"idle_ms"`
+	InFlight   int       `json:"in_flight"` // pins: jobs under way and askers that wait for their answer
+	Restarts   int       `json:"restarts"`
+	ColdMS     float64   `json:"cold_start_ms,omitempty"`
+	Limits     Limits    `json:"limits"`
+	Unenforced []string  `json:"unenforced,omitempty"` // names of limits that the platform could not put in force
+	Usage      *Usage    `json:"usage,omitempty"`
+	LastLog    string    `json:"last_log,omitempty"` // of failed instances
+}
+
+// The kinds of queue entries.
+const (
+	QueueGrow = "grow" // one per concept
+	QueueWake = "wake" // one per agent
+)
+
+// QueueEntry is a request that waits for room in the fleet. It is in the store before its asker is told.
+type QueueEntry struct {
+	ID       string    `json:"id"`
+	Kind     string    `json:"kind"`
+	Concept  string    `json:"concept,omitempty"`
+	Agent    string    `json:"agent,omitempty"`
+	Intent   string    `json:"intent,omitempty"`
+	Priority int       `json:"priority"`
+	QueuedAt time.Time `json:"queued_at"`
+	Position int       `json:"position"` // from 1
+	AgeMS    int64     `json:"age_ms"`
+}
+
+// FleetStatus is the whole fleet at one moment.
+type FleetStatus struct {
+	Enabled   bool             `json:"enabled"`
+	Limits    FleetLimits      `json:"limits"`
+	InUse     int              `json:"in_use"` // instances that count against MaxAgents
+	Instances []InstanceStatus `json:"instances"`
+	Queue     []QueueEntry     `json:"queue"`
+}
+
+// Growth is what growing an agent for an unknown concept came to.
+type Growth struct {
+	Status     string // one of the StatusNeurogenesis words, or StatusNoAgent when growth is off
+	Agent      *Agent // awake and pinned until Release; nil when none could be made (yet)
+	Release    func() // not nil when Agent is set; must be called once
+	Cold       time.Duration
+	Data       NeurogenesisData
+	Definition string // the researched definition, for the result's data
+	Queued     *QueuePosition
+	RetryAfter time.Duration
+	ErrorCode  string // a TaskErr word, when no agent came of it
+	Message    string
+}
