@@ -2,215 +2,198 @@ package myriad
 
 import (
 	"fmt"
-	"maps"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
-// Bounds of an agent's description. They keep one agent's node small enough that a page of a thousand is no burden.
+// The bounds of an agent's fields.
 const (
-	maxAgentWords  = 1000     // concepts, intents or safe intents of one agent
-	maxAgentText   = 64 << 10 // bytes of one free text
-	maxAgentLabels = 64
-	maxSlots       = 100_000
+	MaxAgentConcepts    = 1000  // concepts, and each list of intents
+	MaxAgentConcurrency = 10000 // max_concurrency
+	maxAgentText        = 4096  // description, endpoint and other free text, in bytes
+	maxAgentEntries     = 256   // labels, capabilities, argv, environment
 )
 
-// Normalize writes the defaults that an agent has when it does not say otherwise, and its intents in canonical form. Intents that have
-// none are left as they are; Mistakes names them.
-func (a *Agent) Normalize() {
-	if a.Protocol == "" {
-		a.Protocol = ProtocolHTTP
+// CheckAgent is the one judge of an agent as a client, a file or the fleet describes it. It returns the agent in the form in which it is
+// kept, and every rule that it breaks, in reading order: names trimmed, intents canonical, duplicates gone (concepts stay as they were
+// written; two are the same when their CanonicalConcept is), the defaults of protocol, type and status filled in, and Dormant told from
+// template and endpoint. The argument is not changed. Which networks an endpoint may be in is not judged here.
+func CheckAgent(a Agent) (Agent, []Mistake) {
+	var c agentCheck
+	a.Name = c.agentName(a.Name)
+	a.Endpoint = c.endpoint(a.Endpoint)
+	if a.Endpoint == "" && a.Template == nil {
+		c.add("endpoint", "an agent has an endpoint or a template")
 	}
-	if a.Type == "" {
-		a.Type = AgentStatic
-		if a.Template != nil {
-			a.Type = AgentDynamic
-		}
+	a.Protocol = c.word("protocol", a.Protocol, ProtocolHTTP)
+	a.Concepts = c.concepts(a.Concepts)
+	a.Intents = c.intents("intents", a.Intents)
+	a.SafeIntents = c.intents("safe_intents", a.SafeIntents)
+	if a.MaxConcurrency < 0 || a.MaxConcurrency > MaxAgentConcurrency {
+		c.add("max_concurrency", "is 0 (the server's default) to %d", MaxAgentConcurrency)
 	}
-	if a.Status == "" {
-		a.Status = AgentActive
-	}
-	a.Intents, a.SafeIntents = canonicalIntents(a.Intents), canonicalIntents(a.SafeIntents)
-}
-
-func canonicalIntents(intents []string) []string {
-	out := slices.Clone(intents)
-	for i, s := range out {
-		if c, err := CanonicalIntent(s); err == nil {
-			out[i] = c
-		}
-	}
-	return out
-}
-
-// Mistakes are the rules that the agent as declared (by file, API or packet) breaks, each with its path; none means that it may be
-// stored. Whether the network policy lets its endpoint be reached is another question.
-func (a *Agent) Mistakes() []Mistake {
-	c := &agentCheck{}
-	c.name(a.Name)
-	c.reach(a)
-	c.concepts(a.Concepts)
-	c.intents("intents", a.Intents)
-	c.intents("safe_intents", a.SafeIntents)
-	c.safeAmong(a)
-	c.between("max_concurrency", int64(a.MaxConcurrency), 0, maxSlots)
-	c.word("type", a.Type, AgentStatic, AgentDynamic)
-	c.word("status", a.Status, AgentActive, AgentInactive, AgentUnhealthy)
 	c.labels(a.Labels)
+	a.Auth = c.auth(a.Auth)
 	c.text("description", a.Description)
+	c.texts("capabilities", a.Capabilities)
+	a.Type = c.word("type", a.Type, defaultType(a), AgentStatic, AgentDynamic)
+	a.Status = c.word("status", a.Status, AgentActive, AgentInactive, AgentUnhealthy)
+	a.Template = c.template(a.Template)
 	c.text("version", a.Version)
-	c.count("capabilities", len(a.Capabilities), 0)
-	c.auth(a.Auth)
-	c.template(a.Template)
-	return c.mistakes
+	if a.Owner != "" {
+		a.Owner = c.word("owner", a.Owner, OwnerAPI, OwnerFile, OwnerFleet)
+	}
+	a.Dormant = a.Template != nil && a.Endpoint == ""
+	return a, c.mistakes
 }
 
+// ConceptKeys are the canonical names of the concepts that the agent handles, without duplicates, in the order written.
+func (a *Agent) ConceptKeys() []string {
+	keys := make([]string, 0, len(a.Concepts))
+	for _, written := range a.Concepts {
+		if key, err := CanonicalConcept(written); err == nil && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func defaultType(a Agent) string {
+	if a.Template != nil {
+		return AgentDynamic
+	}
+	return AgentStatic
+}
+
+// agentCheck collects mistakes.
 type agentCheck struct{ mistakes []Mistake }
 
 func (c *agentCheck) add(path, rule string, args ...any) {
 	c.mistakes = append(c.mistakes, Mistake{Path: path, Rule: fmt.Sprintf(rule, args...)})
 }
 
-func (c *agentCheck) name(name string) {
+func (c *agentCheck) agentName(s string) string {
+	s = norm.NFC.String(strings.TrimSpace(s))
 	switch {
-	case name == "":
+	case s == "":
 		c.add("name", "must not be empty")
-	case len(name) > MaxNameLength:
+	case len(s) > MaxNameLength:
 		c.add("name", "has at most %d bytes", MaxNameLength)
-	case strings.ContainsFunc(name, func(r rune) bool { return !nameRune(r) }):
-		c.add("name", "holds only letters a-z and A-Z, digits, _ - and .")
-	case strings.Trim(name, ".") == "":
-		c.add("name", "must not consist of dots alone")
+	case strings.ContainsFunc(s, notInName) || strings.HasPrefix(s, ".") || strings.HasPrefix(s, "-"):
+		c.add("name", "holds letters, digits, _ - and . only, and does not start with - or .")
 	}
+	return s
 }
 
-func nameRune(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-.", r)
+func notInName(r rune) bool {
+	return r == unicode.ReplacementChar || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune("_-.", r)
 }
 
-// reach: an agent has an address, or says how it comes alive.
-func (c *agentCheck) reach(a *Agent) {
-	c.word("protocol", a.Protocol, ProtocolHTTP)
+func (c *agentCheck) endpoint(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return ""
+	}
+	u, err := url.Parse(s)
 	switch {
-	case a.Endpoint == "" && a.Template == nil:
-		c.add("endpoint", "is required for an agent without a template")
-	case len(a.Endpoint) > 2048:
-		c.add("endpoint", "has at most 2048 bytes")
-	case a.Endpoint != "" && !strings.HasPrefix(a.Endpoint, "http://") && !strings.HasPrefix(a.Endpoint, "https://"):
-		c.add("endpoint", "must start with http:// or https://")
+	case len(s) > maxAgentText:
+		c.add("endpoint", "has at most %d bytes", maxAgentText)
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		c.add("endpoint", "is an http or https URL with a host")
+	case u.User != nil:
+		c.add("endpoint", "must not carry credentials; name them by reference in auth")
+	case u.Fragment != "":
+		c.add("endpoint", "must not have a fragment")
+	case !validPort(u.Port()):
+		c.add("endpoint", "has a port from 1 to 65535")
 	}
+	return s
 }
 
-func (c *agentCheck) concepts(concepts []string) {
-	c.count("concepts", len(concepts), 1)
-	seen := make(map[string]bool, len(concepts))
-	for i, s := range concepts {
-		key, err := s, error(nil)
-		if s != AnyConcept {
-			key, err = CanonicalConcept(s)
-		}
-		path := fmt.Sprintf("concepts[%d]", i)
-		switch {
-		case err != nil:
-			c.add(path, "%s", err)
-		case seen[key]:
-			c.add(path, "is the same concept as an earlier one (%s)", key)
-		}
-		seen[key] = true
+func validPort(s string) bool {
+	if s == "" {
+		return true
 	}
+	n, err := strconv.Atoi(s)
+	return err == nil && n >= 1 && n <= 65535
 }
 
-func (c *agentCheck) intents(path string, intents []string) {
-	c.count(path, len(intents), 0)
-	for i, s := range intents {
-		if _, err := CanonicalIntent(s); err != nil {
+// word checks that s is one of the words; empty becomes the first.
+func (c *agentCheck) word(path, s string, words ...string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return words[0]
+	}
+	if !slices.Contains(words, s) {
+		slices.Sort(words)
+		c.add(path, "is one of %s", strings.Join(slices.Compact(words), ", "))
+	}
+	return s
+}
+
+func (c *agentCheck) concepts(written []string) []string {
+	if len(written) == 0 {
+		c.add("concepts", "names at least one concept")
+	}
+	if len(written) > MaxAgentConcepts {
+		c.add("concepts", "names at most %d concepts", MaxAgentConcepts)
+		return written
+	}
+	kept, seen := make([]string, 0, len(written)), make(map[string]bool, len(written))
+	for i, s := range written {
+		key, err := CanonicalConcept(s)
+		if err != nil {
+			c.add(fmt.Sprintf("concepts[%d]", i), "%s", err)
+		} else if !seen[key] {
+			seen[key] = true
+			kept = append(kept, strings.TrimSpace(s))
+		}
+	}
+	return kept
+}
+
+func (c *agentCheck) intents(path string, written []string) []string {
+	if len(written) > MaxAgentConcepts {
+		c.add(path, "names at most %d intents", MaxAgentConcepts)
+		return written
+	}
+	var kept []string
+	for i, s := range written {
+		intent, err := CanonicalIntent(s)
+		if err != nil {
 			c.add(fmt.Sprintf("%s[%d]", path, i), "%s", err)
+		} else if !slices.Contains(kept, intent) {
+			kept = append(kept, intent)
 		}
 	}
-}
-
-// safeAmong: an agent that declares its intents must not call another one safe.
-func (c *agentCheck) safeAmong(a *Agent) {
-	if len(a.Intents) == 0 {
-		return
-	}
-	declared := canonicalIntents(a.Intents)
-	for i, s := range canonicalIntents(a.SafeIntents) {
-		if !slices.Contains(declared, s) {
-			c.add(fmt.Sprintf("safe_intents[%d]", i), "is not among the agent's intents")
-		}
-	}
+	return kept
 }
 
 func (c *agentCheck) labels(labels map[string]string) {
-	if len(labels) > maxAgentLabels {
-		c.add("labels", "has at most %d entries", maxAgentLabels)
-	}
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		if key == "" || len(key) > MaxNameLength || len(labels[key]) > maxAgentText {
-			c.add(fmt.Sprintf("labels[%q]", key), "needs a key of 1 to %d bytes and a value of at most %d", MaxNameLength, maxAgentText)
-		}
-	}
-}
-
-func (c *agentCheck) auth(a *Auth) {
-	if a == nil {
+	if len(labels) > maxAgentEntries {
+		c.add("labels", "has at most %d entries", maxAgentEntries)
 		return
 	}
-	if !slices.Contains([]string{"bearer", "basic", "header"}, a.Scheme) {
-		c.add("auth.scheme", "must be bearer, basic or header")
-	}
-	if (a.Scheme == "header") != (a.Header != "") {
-		c.add("auth.header", "is given exactly when the scheme is header")
-	}
-	if strings.ContainsFunc(a.Header, func(r rune) bool { return !nameRune(r) }) {
-		c.add("auth.header", "is no name of a header")
-	}
-	if (a.Env == "") == (a.File == "") {
-		c.add("auth", "needs exactly one of env and file")
+	for _, key := range sortedKeys(labels) {
+		if key == "" || len(key) > MaxNameLength || hasControl(key) {
+			c.add("labels", "a label's name has 1 to %d bytes and no control characters: %.40q", MaxNameLength, key)
+		}
+		c.text("labels."+key, labels[key])
 	}
 }
 
-func (c *agentCheck) template(t *Template) {
-	if t == nil {
+func (c *agentCheck) texts(path string, texts []string) {
+	if len(texts) > maxAgentEntries {
+		c.add(path, "has at most %d entries", maxAgentEntries)
 		return
 	}
-	switch t.Kind {
-	case TemplateKnowledge:
-		if t.Knowledge == nil {
-			c.add("template.knowledge", "is required for kind knowledge")
-		}
-	case TemplateCommand:
-		c.command(t)
-	case TemplateImage:
-		if t.Image == "" {
-			c.add("template.image", "is required for kind image")
-		}
-		c.word("template.pull", t.Pull, "never", "missing", "always")
-		c.between("template.port", int64(t.Port), 0, 65535)
-	default:
-		c.add("template.kind", "must be knowledge, command or image")
-	}
-	if t.Limits.CPU < 0 || t.Limits.MemoryBytes < 0 || t.Limits.PIDs < 0 {
-		c.add("template.limits", "must not be negative")
-	}
-}
-
-func (c *agentCheck) command(t *Template) {
-	if len(t.Command) == 0 || t.Command[0] == "" {
-		c.add("template.command", "names the program and its arguments")
-	}
-	c.word("template.mode", t.Mode, ModeStdio, ModeHTTP, ModeExec)
-	for i, s := range t.Command {
-		if strings.ContainsRune(s, 0) {
-			c.add(fmt.Sprintf("template.command[%d]", i), "must not hold a zero byte")
-		}
-	}
-}
-
-func (c *agentCheck) word(path, have string, want ...string) {
-	if have != "" && !slices.Contains(want, have) {
-		c.add(path, "must be one of %s", strings.Join(want, ", "))
+	for i, s := range texts {
+		c.text(fmt.Sprintf("%s[%d]", path, i), s)
 	}
 }
 
@@ -218,16 +201,20 @@ func (c *agentCheck) text(path, s string) {
 	if len(s) > maxAgentText {
 		c.add(path, "has at most %d bytes", maxAgentText)
 	}
-}
-
-func (c *agentCheck) count(path string, n, least int) {
-	if n < least || n > maxAgentWords {
-		c.add(path, "has %d to %d entries", least, maxAgentWords)
+	if strings.ContainsRune(s, 0) || strings.ContainsRune(s, unicode.ReplacementChar) {
+		c.add(path, "must not hold NUL or invalid UTF-8")
 	}
 }
 
-func (c *agentCheck) between(path string, n, low, high int64) {
-	if n < low || n > high {
-		c.add(path, "must be within %d and %d", low, high)
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar })
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
 	}
+	slices.Sort(keys)
+	return keys
 }
