@@ -50,7 +50,7 @@ func (c *Client) DeleteAgent(ctx context.Context, name string, opts ...Option) e
 
 // writable is a without the fields that only the server sets, so that what was read can be written back.
 func writable(a myriad.Agent) myriad.Agent {
-	a.Revision, a.Owner, a.Dormant, a.Status, a.Type = 0, "", false, "", ""
+	a.Revision, a.Owner, a.Dormant = 0, "", false
 	a.CreatedAt, a.UpdatedAt = time.Time{}, time.Time{}
 	return a
 }
