@@ -38,3 +38,22 @@ func TestNothingAllocates(t *testing.T) {
 		}
 	}
 }
+
+func TestStatisticsAllocateNothing(t *testing.T) {
+	stats, limit := NewStats(0), NewAdaptiveLimit(LimitConfig{})
+	stats.Series("a", "define").Observe(time.Millisecond, true)
+	known := stats.Summary("a", "define")
+	deadline := time.Now().Add(time.Hour)
+	for name, f := range map[string]func(){
+		"observe": func() { stats.Series("a", "define").Observe(time.Millisecond, true) },
+		"summary": func() { stats.Summary("a", "define") },
+		"limit":   func() { limit.Update(time.Millisecond, 5, false) },
+		"hedge":   func() { Hedge{}.Delay(known, known) },
+		"backoff": func() { Backoff{}.Next(1, deadline) },
+		"unknown": func() { stats.Summary("b", "define") },
+	} {
+		if n := testing.AllocsPerRun(1000, f); n != 0 {
+			t.Errorf("%s: %g allocations, want none", name, n)
+		}
+	}
+}

@@ -1,7 +1,9 @@
 package resilience
 
 import (
+	"fmt"
 	"testing"
+	"time"
 )
 
 func BenchmarkBreaker(b *testing.B) {
@@ -68,5 +70,43 @@ func BenchmarkRetryBudget(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+func BenchmarkStats(b *testing.B) {
+	s := NewStats(0)
+	for i := range 300 {
+		s.Series("a", "define").Observe(time.Duration(i)*time.Millisecond, true)
+	}
+	b.Run("observe", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			s.Series("a", "define").Observe(time.Duration(i&1023)*time.Millisecond, true)
+		}
+	})
+	b.Run("summary", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			s.Summary("a", "define")
+		}
+	})
+	b.Run("new_series_when_full", func(b *testing.B) {
+		full := NewStats(1000)
+		names := make([]string, 4096)
+		for i := range names {
+			names[i] = fmt.Sprint(i)
+		}
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			full.Series(names[i%len(names)], "define")
+		}
+	})
+}
+
+func BenchmarkAdaptiveLimit(b *testing.B) {
+	l := NewAdaptiveLimit(LimitConfig{})
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Update(time.Millisecond, 10, false)
 	}
 }

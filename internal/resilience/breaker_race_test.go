@@ -28,7 +28,7 @@ func TestChangesAreToldInOrderExactlyOnceUnderConcurrency(t *testing.T) {
 	for g := range uint64(100) {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(g, 2))
-			for range 500 {
+			for range 200 {
 				if r.IntN(200) == 0 {
 					b.Force(Mode(r.IntN(3)))
 				}

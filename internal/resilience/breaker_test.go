@@ -71,9 +71,9 @@ func TestBreakerOpensAtTheThresholdAndClosesByProbe(t *testing.T) {
 				wantState(t, b, Closed)
 				fail(t, b, 1)
 				wantRejected(t, b, Open, tc.open)
-				time.Sleep(tc.open - 1)
-				wantRejected(t, b, Open, 1)
-				time.Sleep(1)
+				time.Sleep(tc.open - time.Microsecond)
+				wantRejected(t, b, Open, time.Microsecond)
+				time.Sleep(time.Microsecond)
 				wantState(t, b, Open)
 				if ready, wait := b.Ready(); !ready || wait != 0 {
 					t.Fatalf("ready %v after %s when the open time is over", ready, wait)

@@ -20,11 +20,11 @@ type RetryBudget struct {
 	least  float64
 	window time.Duration
 	clock  clock
-	calls  counter // over at most the window
+	calls  *counter // over at most the window
 	denied atomic.Uint64
 
 	mu    sync.Mutex
-	taken counter // over at least the window; changed under mu
+	taken *counter // over at least the window; changed under mu
 }
 
 // NewRetryBudget returns a budget in which nothing was called or taken yet.

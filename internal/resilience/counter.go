@@ -13,31 +13,44 @@ const counterSlices = 20
 // of a little less; a limit that has to hold takes the one that errs on its side.
 type counter struct {
 	width  int64
+	newest atomic.Pointer[counterSlice]
 	mu     sync.Mutex
-	slices [counterSlices + 1]struct {
-		number atomic.Int64 // from 1; 0 for none yet
-		n      atomic.Uint64
-	}
+	slices [counterSlices + 1]counterSlice // emptied under mu, counted without
 }
 
-func newCounter(window time.Duration) counter {
-	return counter{width: max((int64(window)+counterSlices-1)/counterSlices, 1)}
+type counterSlice struct {
+	number atomic.Int64 // which slice of time it counts, from 1; 0 for none yet
+	n      atomic.Uint64
+}
+
+func newCounter(window time.Duration) *counter {
+	c := &counter{width: max((int64(window)+counterSlices-1)/counterSlices, 1)}
+	c.newest.Store(&c.slices[0])
+	return c
 }
 
 func (c *counter) number(now int64) int64 { return now/c.width + 1 }
 
+// add counts one event. One that comes late, after a newer slice was begun, counts in that.
 func (c *counter) add(now int64) {
-	number := c.number(now)
-	s := &c.slices[number%int64(len(c.slices))]
-	if s.number.Load() < number {
-		c.mu.Lock()
-		if s.number.Load() < number {
-			s.n.Store(0)
-			s.number.Store(number)
-		}
-		c.mu.Unlock()
+	s := c.newest.Load()
+	if now >= s.number.Load()*c.width {
+		s = c.begin(c.number(now))
 	}
 	s.n.Add(1)
+}
+
+func (c *counter) begin(number int64) *counterSlice {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.newest.Load(); s.number.Load() >= number {
+		return s
+	}
+	s := &c.slices[number%int64(len(c.slices))]
+	s.n.Store(0)
+	s.number.Store(number)
+	c.newest.Store(s)
+	return s
 }
 
 // takeBack undoes the newest add. Callers keep adders away.

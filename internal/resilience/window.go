@@ -13,6 +13,7 @@ const windowSlices = 10
 // lock but for the first call of a slice.
 type window struct {
 	width  int64 // ns of a slice
+	newest atomic.Pointer[slice]
 	mu     sync.Mutex
 	slices [windowSlices]slice // emptied under mu, counted without
 }
@@ -26,14 +27,19 @@ type slice struct {
 type totals struct{ calls, failures, slow uint64 }
 
 func newWindow(d time.Duration) *window {
-	return &window{width: max(int64(d)/windowSlices, 1)}
+	w := &window{width: max(int64(d)/windowSlices, 1)}
+	w.newest.Store(&w.slices[0])
+	return w
 }
 
 func (w *window) number(now int64) int64 { return now/w.width + 1 }
 
-// add counts one call that ended now.
+// add counts one call that ended now. One that comes late, after a newer slice was begun, counts in that.
 func (w *window) add(now int64, failure, slow bool) {
-	s := w.at(w.number(now))
+	s := w.newest.Load()
+	if now >= s.number.Load()*w.width { // its end: saves the common case the divisions
+		s = w.begin(w.number(now))
+	}
 	s.calls.Add(1)
 	if failure {
 		s.failures.Add(1)
@@ -43,21 +49,19 @@ func (w *window) add(now int64, failure, slow bool) {
 	}
 }
 
-// at returns the slice with the given number, emptied when it still held an older one. A call that comes a whole window late
-// counts in the newer slice.
-func (w *window) at(number int64) *slice {
-	s := &w.slices[number%windowSlices]
-	if s.number.Load() >= number {
-		return s
-	}
+// begin makes the slice with the given number the newest, unless it or a newer one is already.
+func (w *window) begin(number int64) *slice {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if s.number.Load() < number {
-		s.calls.Store(0)
-		s.failures.Store(0)
-		s.slow.Store(0)
-		s.number.Store(number)
+	if s := w.newest.Load(); s.number.Load() >= number {
+		return s
 	}
+	s := &w.slices[number%windowSlices]
+	s.calls.Store(0)
+	s.failures.Store(0)
+	s.slow.Store(0)
+	s.number.Store(number)
+	w.newest.Store(s)
 	return s
 }
 
