@@ -190,11 +190,7 @@ func (a *Agent) answer(w http.ResponseWriter, value any) error {
 }
 
 func (a *Agent) refuse(w http.ResponseWriter, status int, text string) {
-	body := map[string]any{"agent_name": a.name, "status": "error", "data": text}
-	if status < http.StatusInternalServerError {
-		body["fault"] = "caller"
-	}
-	a.write(w, status, body)
+	a.write(w, status, map[string]any{"agent_name": a.name, "status": "error", "data": text})
 }
 
 // write sends a body that is known to marshal.
