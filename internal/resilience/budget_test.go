@@ -91,7 +91,7 @@ func TestBudgetRulesCanBeSwitchedOff(t *testing.T) {
 
 // At no moment of a random life have more extra attempts been taken in the last window than its calls allow.
 func TestBudgetHoldsOverEveryWindow(t *testing.T) {
-	eachSeed(t, 100, func(t *testing.T, seed uint64) {
+	eachSeed(t, 30, func(t *testing.T, seed uint64) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 3))
 			cfg := BudgetConfig{Ratio: 0.05 + r.Float64()/2, Min: 1 + r.IntN(5), Window: time.Duration(1+r.IntN(10)) * time.Second}

@@ -53,9 +53,25 @@ func (s *Series) Observe(d time.Duration, success bool) {
 		s.recent /= 2
 		s.recentGood /= 2
 	}
-	if success || s.durations.total > 0 && float64(d) > s.smoothed {
+	if success || s.slowerThanUsual(d) {
 		s.addDuration(d)
 	}
+}
+
+// GaveUp notes that an attempt was abandoned after d without an answer and without anybody's fault: the loser of a hedge. It is
+// neither an attempt nor a success nor a failure. But when d is longer than the usual answer it says that the agent is slow; else an
+// agent that became slow and loses every hedge would look as fast as ever, and go on being asked first.
+func (s *Series) GaveUp(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.slowerThanUsual(d) {
+		s.addDuration(d)
+	}
+}
+
+// slowerThanUsual says whether d, a time without an answer, is longer than the smoothed answer. Callers hold mu.
+func (s *Series) slowerThanUsual(d time.Duration) bool {
+	return s.durations.total > 0 && float64(d) > s.smoothed
 }
 
 func (s *Series) addDuration(d time.Duration) {

@@ -103,6 +103,27 @@ func TestFailuresAloneSayNothingOfSpeed(t *testing.T) {
 	}
 }
 
+// An agent that became slow and loses every hedge must not look as fast as ever.
+func TestLostHedgesTellOfSlownessOnly(t *testing.T) {
+	var s Series
+	s.GaveUp(time.Second) // nothing to compare with
+	for range 30 {
+		s.Observe(10*time.Millisecond, true)
+	}
+	s.GaveUp(5 * time.Millisecond) // lost early: no sign of anything
+	before := s.Summary()
+	for range 30 {
+		s.GaveUp(50 * time.Millisecond)
+	}
+	got := s.Summary()
+	if before.Samples != 30 || got.Attempts != 30 || got.Successes != 30 || got.SuccessRatio != before.SuccessRatio {
+		t.Fatalf("a lost hedge counted: %+v, then %+v", before, got)
+	}
+	if got.Latency < 40*time.Millisecond || got.P95 < 50*time.Millisecond {
+		t.Fatalf("still thought fast: %+v", got)
+	}
+}
+
 func TestSuccessRatioIsOfRecentAttempts(t *testing.T) {
 	var s Series
 	for range 10_000 {
