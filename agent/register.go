@@ -100,21 +100,20 @@ func (a *Agent) announce(ctx context.Context, at net.Addr) (leave func()) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	registered := false // wg's Wait orders the accesses
+	refused := false // wg's Wait orders the accesses
 	wg.Go(func() {
 		endpoint, err := a.registration.endpoint(at)
 		if err == nil {
 			err = a.Register(ctx, a.registration.client, endpoint)
 		}
-		registered = err == nil
-		if err != nil && ctx.Err() == nil {
+		if refused = err != nil && ctx.Err() == nil; refused {
 			a.opts.Logger.Warn("the agent serves but is not registered", slog.String("agent", a.name), slog.Any("error", err))
 		}
 	})
 	return func() {
 		cancel()
 		wg.Wait()
-		if !registered || !a.registration.Leave {
+		if refused || !a.registration.Leave { // a try that was broken off may have reached the server
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
