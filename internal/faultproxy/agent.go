@@ -53,7 +53,7 @@ type Agent struct {
 
 // NewAgent makes an agent that answers under name.
 func NewAgent(name string) *Agent {
-	return &Agent{name: name, ledger: newLedger()}
+	return &Agent{name: name, ledger: newLedger(maxEffects)}
 }
 
 // Set makes b the behaviour for every job that arrives from now on.

@@ -119,12 +119,13 @@ func TestPeakAndEffects(t *testing.T) {
 }
 
 func TestLedgerIsBounded(t *testing.T) {
-	l := newLedger()
-	for i := range maxEffects + 3 {
+	const limit = 100
+	l := newLedger(limit)
+	for i := range limit + 3 {
 		l.note("", fmt.Sprint(i), false)
 		l.note("", fmt.Sprint(i), true)
 	}
-	if len(l.effects) != maxEffects || l.untracked != 3 {
+	if len(l.effects) != limit || l.untracked != 3 {
 		t.Errorf("%d effects, %d untracked", len(l.effects), l.untracked)
 	}
 }

@@ -20,16 +20,17 @@ type effectKey struct{ key, task string }
 
 type ledger struct {
 	effects   map[effectKey]*Effect
+	limit     int // of effects
 	untracked int64
 }
 
-func newLedger() ledger { return ledger{effects: map[effectKey]*Effect{}} }
+func newLedger(limit int) ledger { return ledger{effects: map[effectKey]*Effect{}, limit: limit} }
 
 func (l *ledger) note(key, task string, completed bool) {
 	k := effectKey{key, task}
 	e := l.effects[k]
 	switch {
-	case e == nil && len(l.effects) >= maxEffects:
+	case e == nil && len(l.effects) >= l.limit:
 		if !completed {
 			l.untracked++
 		}
@@ -88,7 +89,7 @@ func (a *Agent) Repeated() []Effect {
 func (a *Agent) Forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.jobs, a.peak, a.ledger = 0, a.running, newLedger()
+	a.jobs, a.peak, a.ledger = 0, a.running, newLedger(maxEffects)
 }
 
 // arrive counts a job and gives the behaviour for it.
