@@ -10,22 +10,22 @@ import (
 // valid JSON, as by json.Valid; anything that is no object has no members. Names and values alias raw where they can.
 func Fields(raw []byte) iter.Seq2[[]byte, json.RawMessage] {
 	return func(yield func([]byte, json.RawMessage) bool) {
-		i := skipSpace(raw, 0)
+		i := SkipSpace(raw, 0)
 		if i >= len(raw) || raw[i] != '{' {
 			return
 		}
-		for i = skipSpace(raw, i+1); i < len(raw) && raw[i] == '"'; i = skipSpace(raw, i+1) {
+		for i = SkipSpace(raw, i+1); i < len(raw) && raw[i] == '"'; i = SkipSpace(raw, i+1) {
 			end := stringEnd(raw, i)
-			name := unquoted(raw[i:end])
-			if i = skipSpace(raw, end); i >= len(raw) || raw[i] != ':' {
+			name := Unquote(raw[i:end])
+			if i = SkipSpace(raw, end); i >= len(raw) || raw[i] != ':' {
 				return
 			}
-			i = skipSpace(raw, i+1)
-			end = valueEnd(raw, i)
+			i = SkipSpace(raw, i+1)
+			end = ValueEnd(raw, i)
 			if end == i || !yield(name, raw[i:end:end]) {
 				return
 			}
-			if i = skipSpace(raw, end); i >= len(raw) || raw[i] != ',' {
+			if i = SkipSpace(raw, end); i >= len(raw) || raw[i] != ',' {
 				return
 			}
 		}
@@ -36,24 +36,25 @@ func Fields(raw []byte) iter.Seq2[[]byte, json.RawMessage] {
 // anything that is no array has no elements.
 func Elements(raw []byte) iter.Seq2[int, json.RawMessage] {
 	return func(yield func(int, json.RawMessage) bool) {
-		i := skipSpace(raw, 0)
+		i := SkipSpace(raw, 0)
 		if i >= len(raw) || raw[i] != '[' {
 			return
 		}
 		for n := 0; ; n++ {
-			i = skipSpace(raw, i+1)
-			end := valueEnd(raw, i)
+			i = SkipSpace(raw, i+1)
+			end := ValueEnd(raw, i)
 			if end == i || !yield(n, raw[i:end:end]) {
 				return
 			}
-			if i = skipSpace(raw, end); i >= len(raw) || raw[i] != ',' {
+			if i = SkipSpace(raw, end); i >= len(raw) || raw[i] != ',' {
 				return
 			}
 		}
 	}
 }
 
-func skipSpace(raw []byte, i int) int {
+// SkipSpace is the first place from i on that holds no white space of JSON.
+func SkipSpace(raw []byte, i int) int {
 	for i < len(raw) && (raw[i] == ' ' || raw[i] == '\n' || raw[i] == '\t' || raw[i] == '\r') {
 		i++
 	}
@@ -62,19 +63,24 @@ func skipSpace(raw []byte, i int) int {
 
 // stringEnd is the place after the string that starts at i.
 func stringEnd(raw []byte, i int) int {
-	for i++; i < len(raw); i++ {
-		switch raw[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
+	for from := i + 1; ; {
+		n := bytes.IndexByte(raw[min(from, len(raw)):], '"')
+		if n < 0 {
+			return len(raw)
+		}
+		quote, escapes := from+n, 0
+		for quote-1-escapes > i && raw[quote-1-escapes] == '\\' {
+			escapes++
+		}
+		from = quote + 1
+		if escapes%2 == 0 {
+			return from
 		}
 	}
-	return len(raw)
 }
 
-// valueEnd is the place after the value that starts at i, or i where none starts. It does not recurse, whatever the depth.
-func valueEnd(raw []byte, i int) int {
+// ValueEnd is the place after the value that starts at i, or i where none starts. It does not recurse, whatever the depth.
+func ValueEnd(raw []byte, i int) int {
 	if i >= len(raw) {
 		return i
 	}
@@ -106,8 +112,8 @@ func nestedEnd(raw []byte, i int) int {
 	return len(raw)
 }
 
-// unquoted is the text of a JSON string given with its quotes.
-func unquoted(quoted []byte) []byte {
+// Unquote is the text of a JSON string given with its quotes.
+func Unquote(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		if len(quoted) < 2 {
 			return nil
@@ -121,13 +127,10 @@ func unquoted(quoted []byte) []byte {
 	return []byte(s)
 }
 
-// isNull says that raw is absent or null.
-func isNull(raw []byte) bool { return len(raw) == 0 || raw[0] == 'n' }
-
 // stringOf is the text of raw when that is a JSON string, else "".
 func stringOf(raw []byte) string {
 	if len(raw) < 2 || raw[0] != '"' {
 		return ""
 	}
-	return string(unquoted(raw))
+	return string(Unquote(raw))
 }

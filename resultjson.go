@@ -38,7 +38,9 @@ func (id TaskID) appendJSON(b []byte) []byte {
 }
 
 // ownStatus says that the status on the wire is ours: there is no answer, or it has another one.
-func (r *Result) ownStatus() bool { return r.Answer.Raw == nil || r.Answer.Status != r.Status || r.Status == "" }
+func (r *Result) ownStatus() bool {
+	return r.Answer.Raw == nil || r.Answer.Status != r.Status || r.Status == ""
+}
 
 func (r *Result) appendAnswer(o *object) {
 	for name, value := range Fields(r.Answer.Raw) {
@@ -191,7 +193,7 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 	if !json.Valid(data) {
 		return Errorf(CodeInvalid, "a result must be JSON")
 	}
-	if i := skipSpace(data, 0); i >= len(data) || data[i] != '{' {
+	if i := SkipSpace(data, 0); i >= len(data) || data[i] != '{' {
 		return Errorf(CodeInvalid, "a result is a JSON object, got %.40s", data)
 	}
 	*r = Result{}
