@@ -33,7 +33,7 @@ func decodeAnswer(body []byte) (myriad.Answer, *badAnswer) {
 	}
 	a := myriad.Answer{Raw: body}
 	fields := 0
-	for key, value := range object(body) {
+	for key, value := range myriad.Fields(body) {
 		fields++
 		switch string(key) {
 		case "status":
@@ -52,95 +52,12 @@ func decodeAnswer(body []byte) (myriad.Answer, *badAnswer) {
 	return a, nil
 }
 
-// object walks over the fields of a valid JSON object without spaces around it. Keys are unescaped.
-func object(b []byte) func(yield func(key, value []byte) bool) {
-	return func(yield func(key, value []byte) bool) {
-		for i := skipSpace(b, 1); b[i] != '}'; {
-			end := skipString(b, i)
-			key := unescaped(b[i:end])
-			i = skipSpace(b, skipSpace(b, end)+1) // past the colon
-			end = skipValue(b, i)
-			if !yield(key, b[i:end:end]) {
-				return
-			}
-			if i = skipSpace(b, end); b[i] == ',' {
-				i = skipSpace(b, i+1)
-			}
-		}
-	}
-}
-
-func skipSpace(b []byte, i int) int {
-	for b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r' {
-		i++
-	}
-	return i
-}
-
-// skipString returns the place after the string that begins at b[i].
-func skipString(b []byte, i int) int {
-	for i++; b[i] != '"'; i++ {
-		if b[i] == '\\' {
-			i++
-		}
-	}
-	return i + 1
-}
-
-// skipValue returns the place after the value that begins at b[i].
-func skipValue(b []byte, i int) int {
-	switch b[i] {
-	case '"':
-		return skipString(b, i)
-	case '{', '[':
-		return skipNested(b, i)
-	}
-	for {
-		switch b[i] {
-		case ',', '}', ']', ' ', '\t', '\n', '\r':
-			return i
-		}
-		i++
-	}
-}
-
-func skipNested(b []byte, i int) int {
-	for depth := 0; ; {
-		switch b[i] {
-		case '"':
-			i = skipString(b, i)
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		}
-		i++
-		if depth == 0 {
-			return i
-		}
-	}
-}
-
-// unescaped is the text of a JSON string literal; it points into the literal when nothing is escaped.
-func unescaped(literal []byte) []byte {
-	inner := literal[1 : len(literal)-1]
-	if bytes.IndexByte(inner, '\\') < 0 {
-		return inner
-	}
-	var s string
-	if err := json.Unmarshal(literal, &s); err != nil { // it was validated
-		return inner
-	}
-	return []byte(s)
-}
-
 // text is the value when it is a string, else "". The usual words cost no allocation.
 func text(value []byte) string {
 	if value[0] != '"' {
 		return ""
 	}
-	switch s := unescaped(value); string(s) {
+	switch s := myriad.Unquote(value); string(s) {
 	case myriad.StatusSuccess:
 		return myriad.StatusSuccess
 	case myriad.StatusError:
