@@ -80,7 +80,7 @@ func (a *Agent) collaborate(ctx context.Context, w http.ResponseWriter, _ *http.
 	}
 	c := Collaboration{Type: KnowledgeRequest}
 	if err := json.Unmarshal(body, &c); err != nil {
-		a.refuse(w, a.opts.BadBody, "the collaboration does not fit: "+err.Error())
+		a.refuse(w, a.opts.BadBody, "the collaboration does not fit: "+unfit(err))
 		return nil
 	}
 	reply, err := guard(a, func() (CollaborationReply, error) { return a.collaborator.Collaborate(ctx, c) })

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/myriad-mind/myriad"
@@ -23,7 +24,7 @@ func (j Job) Bind(into any) error {
 		return nil
 	}
 	if err := json.Unmarshal(j.Args, into); err != nil {
-		return CallerError{Message: "args: " + err.Error()}
+		return CallerError{Message: "args: " + unfit(err)}
 	}
 	return nil
 }
@@ -35,7 +36,7 @@ func (j Job) Dependency(id string, into any) error {
 		return CallerError{Message: fmt.Sprintf("the job carries no data of a dependency %q", id)}
 	}
 	if err := json.Unmarshal(d.Data, into); err != nil {
-		return CallerError{Message: fmt.Sprintf("data of dependency %q: %v", id, err)}
+		return CallerError{Message: fmt.Sprintf("data of dependency %q: %s", id, unfit(err))}
 	}
 	return nil
 }
@@ -70,7 +71,7 @@ func decodeJob(body []byte) (job Job, ok bool, err error) {
 	}
 	var w wireJob
 	if err := json.Unmarshal(body, &w); err != nil {
-		return job, true, CallerError{Message: "the job does not fit: " + err.Error()}
+		return job, true, CallerError{Message: "the job does not fit: " + unfit(err)}
 	}
 	if w.Intent == nil {
 		return job, true, CallerError{Message: "Missing 'intent' in the job"}
@@ -92,4 +93,15 @@ func decodeJob(body []byte) (job Job, ok bool, err error) {
 		job.TaskID = myriad.TaskID{Key: string(w.TaskID), Raw: w.TaskID}
 	}
 	return job, true, nil
+}
+
+// unfit says what of a JSON value did not fit, without the words of our types.
+func unfit(err error) string {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if e.Field == "" {
+			return "it must not be of type " + e.Value
+		}
+		return e.Field + " must not be of type " + e.Value
+	}
+	return err.Error()
 }

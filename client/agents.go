@@ -57,7 +57,7 @@ func writable(a myriad.Agent) myriad.Agent {
 
 func etag(revision int64) string { return `"` + strconv.FormatInt(revision, 10) + `"` }
 
-// The modes of SetBreaker.
+// The actions of SetBreaker.
 const (
 	BreakerOpen  = "open"  // reject everything
 	BreakerClose = "close" // let everything through
@@ -76,9 +76,9 @@ func (c *Client) Breaker(ctx context.Context, agent string) ([]myriad.BreakerSta
 }
 
 // SetBreaker forces the agent's breakers open or closed, or hands them back to outcomes.
-func (c *Client) SetBreaker(ctx context.Context, agent, mode string) ([]myriad.BreakerState, error) {
+func (c *Client) SetBreaker(ctx context.Context, agent, action string) ([]myriad.BreakerState, error) {
 	var out breakers
-	body := map[string]string{"mode": mode}
+	body := map[string]string{"action": action}
 	err := c.call(ctx, request{method: http.MethodPost, path: agentsPath + "/" + seg(agent) + "/breaker", body: body}, &out)
 	return out.Breakers, err
 }

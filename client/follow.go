@@ -17,6 +17,9 @@ import (
 // errSilent is the cause of a stream that was given up because nothing came, not even a keep-alive.
 var errSilent = errors.New("the stream fell silent")
 
+// errNothing says that the run is over and every event of it was told before.
+var errNothing = errors.New("nothing more to tell")
+
 // The waits between two tries to resume a broken stream: doubling, with full jitter on the upper half.
 const (
 	firstResume = 100 * time.Millisecond
@@ -28,8 +31,8 @@ type stopError struct{ err error }
 
 func (e stopError) Error() string { return e.err.Error() }
 
-// Follow tells fn the events of a run after number after (0 is all), in order and each once, and returns nil after run.finished. A stream
-// that breaks is resumed where it broke off. An error of fn ends it and is returned as it is.
+// Follow tells fn the events of a run after number after (0 is all), in order and each once, and returns nil after run.finished, or at once
+// when there is nothing after it. A stream that breaks is resumed where it broke off. An error of fn ends it and is returned as it is.
 func (c *Client) Follow(ctx context.Context, id string, after int, fn func(myriad.RunEvent) error) error {
 	r := request{method: http.MethodGet, path: runsPath + "/" + seg(id) + "/events"}
 	return c.resuming(ctx, func() (done, progress bool, err error) {
@@ -77,6 +80,9 @@ func (c *Client) runEvents(ctx context.Context, r request, after *int, fn func(m
 		}
 		return nil
 	})
+	if errors.Is(err, errNothing) {
+		return true, nil
+	}
 	return done, err
 }
 
@@ -188,6 +194,9 @@ func (c *Client) stream(ctx context.Context, r request, tell func(sseEvent) erro
 		return err
 	}
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusNoContent {
+		return errNothing
+	}
 	if kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); kind != "text/event-stream" {
 		return myriad.Errorf(myriad.CodeInternal, "%s %s: expected an event stream, got %.60q", r.method, r.path, res.Header.Get("Content-Type"))
 	}

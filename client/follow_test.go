@@ -76,6 +76,14 @@ func TestFollowFromANumber(t *testing.T) {
 	}
 }
 
+func TestFollowOfWhatIsOver(t *testing.T) {
+	c, s := against(t, client.Config{}, reply(204, ""))
+	var got []string
+	if err := c.Follow(t.Context(), "r1", 9, collect(&got)); err != nil || len(got) != 0 || len(s.asked) != 1 {
+		t.Errorf("%v %v after %v", got, err, s.asked)
+	}
+}
+
 func TestFollowEndsOnWhatWillNotPass(t *testing.T) {
 	mine := errors.New("mine")
 	for _, c := range []struct {

@@ -221,7 +221,7 @@ func TestRoutes(t *testing.T) {
 			b, err := c.Breaker(ctx, "A")
 			return b[0].State, err
 		}, "open"},
-		{`POST /v1/agents/A/breaker {"mode":"auto"}`, `{"breakers":[{"circuit":"A","state":"closed"}]}`, func(c *client.Client) (any, error) {
+		{`POST /v1/agents/A/breaker {"action":"auto"}`, `{"breakers":[{"circuit":"A","state":"closed"}]}`, func(c *client.Client) (any, error) {
 			b, err := c.SetBreaker(ctx, "A", client.BreakerAuto)
 			return b[0].State, err
 		}, "closed"},

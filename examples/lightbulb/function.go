@@ -42,7 +42,6 @@ func newFunction() *agent.Agent {
 		Handle(agent.Any, "synthesize_response", say(func(agent.Job) string { return synthesis })).
 		Handle(agent.Any, "turn_on", say(func(agent.Job) string { return l.turnOn() })).
 		Handle(agent.Any, "turn_off", say(func(agent.Job) string { return l.turnOff() })).
-		Handle(agent.Any, "status", say(func(agent.Job) string { return l.status() })).
 		Handle(agent.Any, "dim", agent.Func(func(_ context.Context, args struct {
 			Brightness json.RawMessage `json:"brightness"`
 		}) (string, error) {
@@ -52,6 +51,7 @@ func newFunction() *agent.Agent {
 			}
 			return l.dim(n), nil
 		})).
+		Handle(agent.Any, "status", say(func(agent.Job) string { return l.status() })).
 		Collaborate(agent.CollaboratorFunc(collaborateOnFunction))
 }
 
