@@ -30,10 +30,10 @@ func (c *Caller) guard(next step) step {
 		}()
 		r = next(ctx, f, t)
 		took := time.Since(t.started)
-		ended = true
 		c.after(f, &r, took, int(busy))
 		t.slot.Release()
 		permit.Done(verdict(r.outcome))
+		ended = true
 		f.finish(place, &r, took)
 		return r
 	}

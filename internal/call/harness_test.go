@@ -363,3 +363,13 @@ func (n *network) silent(name string) (*myriad.Agent, func()) {
 
 // quiet is for servers that are treated badly on purpose.
 var quiet = log.New(io.Discard, "", 0)
+
+// serve runs h on a real socket and returns its URL.
+func serve(t testing.TB, h http.HandlerFunc) string {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(h)
+	srv.Config.ErrorLog = quiet
+	srv.Start()
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
