@@ -1,0 +1,5 @@
+package sqlitestore
+
+const childEnv = "MYRIAD_SQLITESTORE_CHILD"
+
+func childMain(string) {}
