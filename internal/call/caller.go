@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -21,6 +22,7 @@ type Caller struct {
 	stats     *resilience.Stats
 	budgets   *budgets
 	steps     step
+	races     sync.Pool // of *race
 }
 
 // New makes a Caller. The error names every mistake of cfg.

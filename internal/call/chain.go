@@ -27,6 +27,7 @@ type try struct {
 	end   *endpoint
 	slot  myriad.Slot // given back by the guard
 	hedge bool
+	race  *race // that the attempt may lose to a second one; nil: none
 
 	number  int // of the attempt, over all calls of the task, from 1; set with started by the guard
 	started time.Time

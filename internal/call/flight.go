@@ -19,10 +19,10 @@ type flight struct {
 	mu         sync.Mutex // a hedge runs beside the first attempt; guards all below
 	attempts   []myriad.Attempt
 	rejections []myriad.Rejection
-	tried      []bool // candidates that an attempt was made at; nil until a second one is looked for
-	spent      bool   // the job may have been carried out by an agent for which it is not safe to repeat it
-	hedged     bool   // one hedge is enough
-	body       []byte // the encoded job
+	tried      candidateSet // those that an attempt was made at
+	spent      bool         // the job may have been carried out by an agent for which it is not safe to repeat it
+	hedged     bool         // one hedge is enough
+	body       []byte       // the encoded job
 	encoder    protocol
 }
 
@@ -40,9 +40,7 @@ func (f *flight) begin(t *try) (place int) {
 	f.attempts = append(f.attempts, myriad.Attempt{
 		Agent: t.agent.Name, Endpoint: t.agent.Endpoint, StartMS: myriad.Millis(t.started.Sub(f.start)), Hedge: t.hedge,
 	})
-	if f.tried != nil {
-		f.tried[t.cand] = true
-	}
+	f.tried.add(t.cand)
 	t.number = f.call.Attempt + len(f.attempts)
 	return len(f.attempts) - 1
 }

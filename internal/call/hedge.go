@@ -16,8 +16,10 @@ func (c *Caller) hedge(next step) step {
 		if !ok {
 			return next(ctx, f, t)
 		}
-		r := &race{ctx: ctx, flight: f, next: next, done: make(chan struct{})}
-		return r.run(t, delay)
+		r := c.newRace(ctx, f, next)
+		won := r.run(t, delay) // a panic leaves the race to the garbage collector
+		c.free(r)
+		return won
 	}
 }
 
@@ -43,67 +45,119 @@ func (c *Caller) hedgeAfter(f *flight, t try) (time.Duration, bool) {
 	return delay, true
 }
 
-// race is a first attempt and the second one that may come to its help.
+// race is a first attempt and the second one that may come to its help. Races are used again: one that needed no second attempt, as
+// nearly all, costs no allocation.
 type race struct {
+	timer *time.Timer // runs second
+	ended sync.WaitGroup
+
+	// Set before the timer.
 	ctx    context.Context
 	flight *flight
 	next   step
-	done   chan struct{} // closed when the second attempt has ended, or was not made
 
 	mu         sync.Mutex // guards all below
 	over       bool       // the first attempt has ended: too late to begin a second
-	winner     *result    // the first good one
-	stopFirst  context.CancelCauseFunc
+	winner     side       // of the first good answer
+	stopFirst  context.CancelFunc
 	stopSecond context.CancelCauseFunc
+	result     result // of the second attempt, when it has won
+}
+
+// side is one of the two attempts of a race.
+type side int
+
+const (
+	neither side = iota
+	firstSide
+	secondSide
+)
+
+// newRace takes a race that is over, or makes one.
+func (c *Caller) newRace(ctx context.Context, f *flight, next step) *race {
+	r, ok := c.races.Get().(*race)
+	if !ok {
+		r = &race{}
+	}
+	r.ctx, r.flight, r.next = ctx, f, next
+	return r
+}
+
+// free gives a race back of which both attempts have ended.
+func (c *Caller) free(r *race) {
+	r.ctx, r.flight, r.next = nil, nil, nil
+	r.over, r.winner, r.stopFirst, r.stopSecond, r.result = false, neither, nil, nil, result{}
+	c.races.Put(r)
 }
 
 // run carries the first attempt out on this goroutine. It returns when both attempts have ended: the loser is cancelled, so that takes
 // no longer than the winner but for the time of tearing a connection down.
 func (r *race) run(t try, delay time.Duration) result {
-	ctx, cancel := context.WithCancelCause(r.ctx)
-	defer cancel(nil)
-	r.stopFirst = cancel
-	timer := time.AfterFunc(delay, r.second)
+	r.ended.Add(1)
+	if r.timer == nil {
+		r.timer = time.AfterFunc(delay, r.second)
+	} else {
+		r.timer.Reset(delay)
+	}
 	settled := false
 	defer func() {
 		if !settled { // the first attempt panicked
-			r.settle(timer, nil)
+			r.settle(true, false)
 		}
 	}()
-	first := r.next(ctx, r.flight, t)
+	t.race = r
+	first := r.next(r.ctx, r.flight, t)
 	settled = true
-	if won := r.settle(timer, &first); won != nil {
-		return *won
+	if r.settle(first.decided(), first.decided()) == secondSide {
+		return r.result
 	}
 	return first
 }
 
-// settle waits for the second attempt to end, after cancelling it when the first one, which may be nil, was good or is no more. It
-// returns the winner, nil when there is none.
-func (r *race) settle(timer *time.Timer, first *result) *result {
+// settle ends the race when the first attempt has ended, and waits for the second one, which is cancelled when it is of no use. It
+// returns whose answer was the first good one.
+func (r *race) settle(useless, good bool) side {
 	r.mu.Lock()
 	r.over = true
-	if first != nil && first.decided() && r.winner == nil {
-		r.winner = first
+	if good && r.winner == neither {
+		r.winner = firstSide
 	}
-	stop := r.stopSecond
-	useless := first == nil || r.winner == first
+	winner, stop := r.winner, r.stopSecond
 	r.mu.Unlock()
-	if timer.Stop() {
-		return first
+	if r.timer.Stop() {
+		r.ended.Done()
+		return winner
 	}
-	if useless && stop != nil {
+	if useless && winner != secondSide && stop != nil {
 		stop(errLost)
 	}
-	<-r.done
+	r.ended.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.winner
 }
 
-// second runs on the timer's goroutine, which run waits for.
+// arm lets the second attempt stop the first one.
+func (r *race) arm(stop context.CancelFunc) {
+	r.mu.Lock()
+	r.stopFirst = stop
+	lost := r.winner == secondSide
+	r.mu.Unlock()
+	if lost {
+		stop()
+	}
+}
+
+// lost says that the second attempt has won.
+func (r *race) lost() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.winner == secondSide
+}
+
+// second runs on the timer's goroutine, which settle waits for.
 func (r *race) second() {
-	defer close(r.done)
+	defer r.ended.Done()
 	defer func() {
 		if p := recover(); p != nil {
 			r.flight.caller.panicked(r.flight.call, p)
@@ -116,18 +170,22 @@ func (r *race) second() {
 		return
 	}
 	r.flight.emit(myriad.Event{Kind: myriad.KindHedge, Agent: t.agent.Name})
-	result := r.next(ctx, r.flight, t)
-	if !result.decided() {
-		return
+	if result := r.next(ctx, r.flight, t); result.decided() {
+		r.won(result)
 	}
+}
+
+// won tells that the second attempt has a good answer.
+func (r *race) won(second result) {
 	r.mu.Lock()
-	if r.winner == nil {
-		r.winner = &result
+	stop := r.stopFirst
+	late := r.winner != neither
+	if !late {
+		r.winner, r.result = secondSide, second
 	}
-	won := r.winner == &result
 	r.mu.Unlock()
-	if won {
-		r.stopFirst(errLost)
+	if !late && stop != nil {
+		stop()
 	}
 }
 

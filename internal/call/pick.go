@@ -17,24 +17,26 @@ func (f *flight) isSpent() bool {
 	return f.spent
 }
 
-// setTried keeps the candidate from being picked again.
+// candidateSet holds indices of candidates.
+type candidateSet uint64
+
+// considered is how many of the best candidates are considered after the first attempt; far more than attempts are made.
+const considered = 64
+
+func (s *candidateSet) add(cand int) { *s |= 1 << cand } // a shift by 64 and more adds nothing
+
+// setTried keeps the candidate from being picked.
 func (f *flight) setTried(cand int) {
-	if !f.wasTried(cand) {
-		f.mu.Lock()
-		f.tried[cand] = true
-		f.mu.Unlock()
-	}
+	f.mu.Lock()
+	f.tried.add(cand)
+	f.mu.Unlock()
 }
 
-// wasTried says that an attempt at the candidate was made within this call.
+// wasTried says that an attempt at the candidate was made within this call, or will not be.
 func (f *flight) wasTried(cand int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.tried == nil {
-		f.tried = make([]bool, len(f.call.Candidates))
-		f.tried[f.call.First] = true
-	}
-	return f.tried[cand]
+	return cand >= considered || f.tried>>cand&1 == 1
 }
 
 // next is the best candidate not tried yet whose breaker would let a call through; safe asks for one at which the task may be repeated.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// errLost is the cause of the cancellation of an attempt that another one of the same hedge has beaten.
+// errLost is the cause of the cancellation of a second attempt that the first one has beaten after all.
 var errLost = errors.New("the other attempt answered first")
 
 // timed bounds an attempt by the attempt timeout, or by the call's deadline where that is sooner, and says who ended an exchange that
@@ -21,6 +21,9 @@ func (c *Caller) timed(next exchanger) exchanger {
 		}
 		own, cancel := context.WithDeadline(ctx, t.until)
 		defer cancel()
+		if t.race != nil {
+			t.race.arm(cancel)
+		}
 		x := next(own, f, t)
 		if x.err != nil && own.Err() != nil {
 			x.limit = t.until.Sub(t.started)
@@ -33,7 +36,7 @@ func (c *Caller) timed(next exchanger) exchanger {
 // ending says who ended an attempt whose context is done; ctx is the one that it was given.
 func (c *Caller) ending(ctx context.Context, f *flight, t try, hurried bool) ending {
 	switch {
-	case context.Cause(ctx) == errLost:
+	case context.Cause(ctx) == errLost, t.race != nil && t.race.lost():
 		return endedLost
 	case hurried && !time.Now().Before(f.call.Deadline):
 		return c.pastDeadline(f, t)
