@@ -1,0 +1,131 @@
+package orchestrator
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/myriad-mind/myriad"
+)
+
+// neurogenesisName is the agent_name of results about grown agents (wire facts 1.4), where no agent's answer has one.
+const neurogenesisName = "Orchestrator_Neurogenesis"
+
+// wakeUp wakes the first of the dormant candidates, and when that fails the next; the task goes on with the agent that woke up before those
+// that are awake.
+func (r *run) wakeUp(i int32, asleep, awake []myriad.Candidate) (g granted, ok bool, more []int32) {
+	type woken struct {
+		agent   *myriad.Agent
+		cold    time.Duration
+		release func()
+		err     error
+	}
+	from := time.Now()
+	return later(r, i, "waking an agent", func(done func(woken)) {
+		r.o.cfg.Waker.Wake(r.ctx, asleep[0], func(a *myriad.Agent, cold time.Duration, release func(), err error) {
+			done(woken{a, cold, release, err})
+		})
+	}, func(a woken) (granted, bool, []int32) {
+		if !r.pin(i, a.release) {
+			return granted{}, false, nil
+		}
+		w := &r.tasks[i]
+		w.busy += time.Since(from)
+		w.cold += a.cold
+		if a.err == nil && a.agent != nil {
+			up := asleep[0]
+			up.Agent = a.agent
+			w.all = append([]myriad.Candidate{up}, awake...)
+			return r.queue(i, w.all)
+		}
+		if len(asleep) > 1 {
+			return r.wakeUp(i, asleep[1:], awake)
+		}
+		if len(awake) > 0 {
+			return r.queue(i, awake)
+		}
+		return granted{}, false, r.conclude(i, r.failure(i, asleepFailure(asleep[0].Agent.Name, a.err)))
+	})
+}
+
+// asleepFailure is the failure of a task whose only agents could not be woken. An error's code that is a TaskErr word is the result's.
+func asleepFailure(agent string, err error) *failure {
+	code := string(myriad.ErrorCode(err))
+	if !slices.Contains([]string{myriad.TaskErrFleetFull, myriad.TaskErrCoolingDown}, code) {
+		code = myriad.TaskErrStart
+	}
+	return &failure{code: code, status: myriad.StatusServiceUnavailable, retryAfter: retryAfterOf(err), mayFall: fallsAll,
+		message: fmt.Sprintf("agent %q could not be woken: %v", agent, err)}
+}
+
+// pin keeps what unpins an agent until the task is settled; false when it already is, and then the agent is unpinned at once.
+func (r *run) pin(i int32, release func()) bool {
+	w := &r.tasks[i]
+	r.mu.Lock()
+	over := r.over.Load() || w.phase == phaseDone
+	before := w.release
+	if !over && release != nil {
+		w.release = release
+		if before != nil {
+			w.release = func() { before(); release() }
+		}
+	}
+	r.mu.Unlock()
+	if over && release != nil {
+		release()
+	}
+	return !over
+}
+
+// grow has an agent made for a concept that nobody knows, and goes on with it.
+func (r *run) grow(i int32) (g granted, ok bool, more []int32) {
+	task := &r.plan.tasks[i]
+	from := time.Now()
+	return later(r, i, "growing an agent", func(done func(myriad.Growth)) {
+		r.o.cfg.Grower.Grow(r.ctx, task.ConceptKey, task.Concept, task.IntentKey, done)
+	}, func(growth myriad.Growth) (granted, bool, []int32) {
+		if !r.pin(i, growth.Release) {
+			return granted{}, false, nil
+		}
+		w := &r.tasks[i]
+		w.busy += time.Since(from)
+		w.cold += growth.Cold
+		w.growth = &growth
+		if growth.Agent == nil {
+			return granted{}, false, r.conclude(i, r.failure(i, r.ungrown(i, &growth)))
+		}
+		w.all = []myriad.Candidate{{Agent: growth.Agent, Tier: myriad.TierExact}}
+		return r.queue(i, w.all)
+	})
+}
+
+// ungrown is the failure of a task for which no agent was grown, now or at all.
+func (r *run) ungrown(i int32, g *myriad.Growth) *failure {
+	if g.Status == "" || g.Status == myriad.StatusNoAgent {
+		return r.nobody(i)
+	}
+	f := &failure{status: g.Status, code: g.ErrorCode, message: g.Message, data: g.Definition, retryAfter: g.RetryAfter, mayFall: fallsToDefault}
+	if f.code == "" {
+		f.code = myriad.TaskErrNoAgent
+	}
+	if f.message == "" {
+		f.message = fmt.Sprintf("no agent was made for concept %q", shorten(r.plan.tasks[i].Concept, 80))
+	}
+	if f.data == "" {
+		f.data = f.message
+	}
+	return f
+}
+
+// tellGrowth adds to a result what growing came to.
+func (w *work) tellGrowth(result *myriad.Result) {
+	g := w.growth
+	if g == nil || g.Status == "" || g.Status == myriad.StatusNoAgent {
+		return
+	}
+	result.Status = g.Status
+	result.Extra.AgentName, result.Extra.NeurogenesisData, result.Extra.Queued = neurogenesisName, &g.Data, g.Queued
+	if g.Agent != nil {
+		result.Extra.NewAgent = &myriad.NewAgent{Name: g.Agent.Name, Endpoint: g.Agent.Endpoint, Capabilities: g.Agent.Capabilities}
+	}
+}
