@@ -112,6 +112,9 @@ func (c *Client) Events(ctx context.Context, lastID string, fn func(Event) error
 			}
 			return nil
 		})
+		if errors.Is(err, errNothing) { // the server is going; another may come
+			err = nil
+		}
 		return false, progress, err
 	})
 	if code := myriad.ErrorCode(err); ctx.Err() != nil && (code == myriad.CodeCancelled || code == myriad.CodeDeadline) {
