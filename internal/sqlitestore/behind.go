@@ -18,8 +18,8 @@ const (
 
 // The reasons of KindLost events that the store emits.
 const (
-	LostRuns = "run records"
-	LostGood = "last good answers"
+	LostRuns = "runs"
+	LostGood = "last_good"
 )
 
 // Run writes behind: what has been handed over is stored at most Options.FlushEvery later, sooner when much waits. It returns when ctx ends or

@@ -5,12 +5,10 @@ import "github.com/prometheus/client_golang/prometheus"
 // Gauges are values that are read when metrics are asked for. A nil function has no series.
 type Gauges struct {
 	ActiveAgents func() float64 // agents in the graph
-	RunsActive   func() float64
 	SlotsInUse   func() float64
 	SlotsTotal   func() float64
 	TasksWaiting func() float64 // tasks that wait for a slot
 	Connections  func() float64 // open connections to agents
-	Queued       func() float64 // records that wait to be written
 }
 
 func (g Gauges) register(r prometheus.Registerer) {
@@ -19,12 +17,10 @@ func (g Gauges) register(r prometheus.Registerer) {
 		read       func() float64
 	}{
 		{"orchestrator_active_agents", "Agents in the graph.", g.ActiveAgents},
-		{"myriad_runs_active", "Runs under way.", g.RunsActive},
 		{"myriad_slots_in_use", "Exchanges with agents under way, out of myriad_slots_total.", g.SlotsInUse},
 		{"myriad_slots_total", "Slots of the whole server.", g.SlotsTotal},
 		{"myriad_tasks_waiting", "Tasks that wait for a slot.", g.TasksWaiting},
 		{"myriad_connections_open", "Open connections to agents, idle ones included.", g.Connections},
-		{"myriad_store_queue_length", "Records that wait to be written to the store.", g.Queued},
 	} {
 		if gauge.read != nil {
 			r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: gauge.name, Help: gauge.help}, gauge.read))

@@ -27,7 +27,7 @@ type metrics struct {
 
 	runSeconds, orchestration, queueWait, attemptSeconds, parallelism prometheus.Histogram
 	retries, hedges, parks, panics                                    prometheus.Counter
-	graphStale                                                        prometheus.Gauge
+	graphStale, runsActive                                            prometheus.Gauge
 	circuits                                                          *circuits
 	fleet                                                             *fleetMetrics
 }
@@ -66,6 +66,7 @@ func newMetrics(r prometheus.Registerer, version string) *metrics {
 		hedges:         counter("myriad_hedges_total", "Second attempts made because the first one was slow."),
 		parks:          counter("myriad_parks_total", "Times that an agent told us to wait."),
 		panics:         counter("myriad_panics_total", "Panics that were contained; each has its stack in the log."),
+		runsActive:     f.NewGauge(prometheus.GaugeOpts{Name: "myriad_runs_active", Help: "Runs under way."}),
 		graphStale: f.NewGauge(prometheus.GaugeOpts{Name: "myriad_graph_stale",
 			Help: "1 while the graph does not answer and its last good view serves."}),
 		circuits: newCircuits(f),
@@ -76,7 +77,10 @@ func newMetrics(r prometheus.Registerer, version string) *metrics {
 // Emit counts one event.
 func (m *metrics) Emit(e myriad.Event) {
 	switch e.Kind {
+	case myriad.KindRunStarted:
+		m.runsActive.Inc()
 	case myriad.KindRunFinished:
+		m.runsActive.Dec()
 		m.runs.add(string(e.Run.Status), 1)
 		m.runSeconds.Observe(e.Run.DurationMS / 1000)
 		m.orchestration.Observe(e.Run.OrchestrationMS / 1000)
