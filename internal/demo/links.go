@@ -71,11 +71,26 @@ func checkLinks(l *library, d *document) linked {
 			out.add(k.line, wrong, "the link %q leads nowhere", short(k.text, 60))
 		case !l.exists(t):
 			out.add(k.line, wrong, "broken link: %s is not there", short(k.dest, 100))
-		case l.known[t.path] && t.path != d.file && !slices.Contains(out.Targets, t.path):
-			out.Targets = append(out.Targets, t.path)
+		default:
+			out.Targets = append(out.Targets, l.reached(t.path)...)
 		}
 	}
 	slices.Sort(out.Targets)
+	out.Targets = slices.Compact(out.Targets)
+	return out
+}
+
+// reached are the documents that a link to p leads to: itself, or those of a folder, which a browser of the repository lists.
+func (l *library) reached(p string) []string {
+	if l.known[p] {
+		return []string{p}
+	}
+	var out []string
+	for _, f := range l.files {
+		if path.Dir(f) == p && p != "." {
+			out = append(out, f)
+		}
+	}
 	return out
 }
 
@@ -166,7 +181,9 @@ func findOrphans(files []string, links []linked) verdict {
 	reached := map[string]bool{}
 	for _, from := range links {
 		for _, to := range from.Targets {
-			reached[to] = true
+			if to != from.File {
+				reached[to] = true
+			}
 		}
 	}
 	for _, f := range files {

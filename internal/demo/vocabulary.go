@@ -225,7 +225,8 @@ func defines(s sentence) (term string, ok bool) {
 			continue
 		}
 		term = strings.ToLower(strings.Join(ws[:n], " "))
-		return term, !notSubjects[strings.ToLower(ws[0])] && !dull[strings.ToLower(ws[n-1])] && strings.Contains(strings.ToLower(s.text), term)
+		first, last := strings.ToLower(ws[0]), strings.ToLower(ws[n-1])
+		return term, !notSubjects[first] && !dull[first] && !dull[last] && strings.Contains(strings.ToLower(s.text), term)
 	}
 	return "", false
 }
