@@ -30,7 +30,7 @@ func (c *Caller) retry(next step) step {
 // completes r.
 func (c *Caller) again(ctx context.Context, f *flight, r *result, made int) (try, bool) {
 	switch {
-	case r.final || ctx.Err() != nil || f.late():
+	case r.final || ctx.Err() != nil || f.late() || r.outcome == myriad.OutcomeToldToWait && f.isSpent():
 		return try{}, false
 	case r.outcome == myriad.OutcomeCircuitOpen: // only ever of the first attempt
 		r.requeue = f.ready(r.try.cand) // first attempts wait their turn for what remains
@@ -49,8 +49,12 @@ func (c *Caller) insteadOfWaiting(f *flight, r *result) (try, bool) {
 	if t, ok := f.pick(); ok {
 		return t, true
 	}
+	if f.ready(r.try.cand) {
+		r.requeue, r.wait = true, 0
+		return try{}, false
+	}
 	deadline := f.call.Deadline
-	r.requeue = f.ready(r.try.cand) || deadline.IsZero() || time.Until(deadline) > r.wait
+	r.requeue = deadline.IsZero() || time.Until(deadline) > r.wait
 	return try{}, false
 }
 
