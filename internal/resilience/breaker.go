@@ -88,7 +88,8 @@ func (b *Breaker) State() State { return b.cur.Load().state }
 //	...
 //	permit.Done(resilience.Success)
 //
-// The first Done of a Permit counts and later ones do nothing. Copies of a Permit do not know of each other.
+// The first Done of a Permit counts and later ones do nothing. A Permit is used by one goroutine at a time, and copies of it do not
+// know of each other: who passes it on passes a pointer.
 type Permit struct {
 	b     *Breaker
 	ph    *phase

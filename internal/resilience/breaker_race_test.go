@@ -117,3 +117,41 @@ func TestWindowCountsEveryCallUnderConcurrency(t *testing.T) {
 		t.Fatalf("%d calls with failure ratio %g, want 5000 and 0.5", s.Calls, s.FailureRatio)
 	}
 }
+
+// A report that passed the first look at the generation and then lost the race for the lock to a transition counts nothing.
+func TestReportOvertakenByATransitionCountsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBreaker("x", exact(BreakerConfig{Probes: 2}), nil)
+		late, _ := b.Acquire()
+		fail(t, b, 3)
+		b.failed(late.ph, late.start)
+		b.succeeded(late.ph, late.start)
+		if s := b.Snapshot(); s.Trips != 1 || s.Generation != 1 {
+			t.Fatalf("a late report moved the breaker: %+v", s)
+		}
+		time.Sleep(30 * time.Second)
+		first, _ := b.Acquire()
+		second, _ := b.Acquire()
+		first.Done(Failure)
+		b.probed(second.ph, second.lease, Failure, second.start)
+		if s := b.Snapshot(); s.Trips != 2 || s.Generation != 3 || s.RetryAfter != time.Minute {
+			t.Fatalf("two probes failing at once tripped it twice: %+v", s)
+		}
+	})
+}
+
+// What has left the window is out of the ratio as soon as the time is over, also when no call has come since.
+func TestIdleWindowEmpties(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBreaker("x", BreakerConfig{ConsecutiveFailures: -1, FailureRatio: 1}, nil)
+		fail(t, b, 1)
+		time.Sleep(10*time.Second - time.Microsecond)
+		if n := b.Snapshot().Calls; n != 1 {
+			t.Fatalf("%d calls inside the window, want 1", n)
+		}
+		time.Sleep(time.Microsecond)
+		if n := b.Snapshot().Calls; n != 0 {
+			t.Fatalf("%d calls after the window, want none", n)
+		}
+	})
+}

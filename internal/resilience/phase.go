@@ -90,7 +90,7 @@ func (b *Breaker) acquireProbe(ph *phase) (Permit, error) {
 		return Permit{}, b.rejection(ph, b.wait(ph, now))
 	}
 	b.mu.Lock()
-	permit, err, turned := b.admitLocked(now)
+	permit, turned, err := b.admitLocked(now)
 	b.mu.Unlock()
 	if turned {
 		b.tell()
@@ -99,22 +99,22 @@ func (b *Breaker) acquireProbe(ph *phase) (Permit, error) {
 }
 
 // admitLocked decides about one call under mu, going from open to half-open when it is time.
-func (b *Breaker) admitLocked(now int64) (_ Permit, err error, turned bool) {
+func (b *Breaker) admitLocked(now int64) (_ Permit, turned bool, err error) {
 	ph := b.cur.Load()
 	if ph.state == Closed {
-		return Permit{b: b, ph: ph, start: b.startTime()}, nil, false
+		return Permit{b: b, ph: ph, start: b.startTime()}, false, nil
 	}
 	if ph.state == Open && ph.until <= now {
 		ph = b.turn(b.newPhase(HalfOpen, Auto, now, "open time over"), now)
 		turned = true
 	}
 	if wait := b.wait(ph, now); wait > 0 {
-		return Permit{}, b.rejection(ph, wait), turned
+		return Permit{}, turned, b.rejection(ph, wait)
 	}
 	b.probesLost += uint64(ph.reclaim(now))
 	b.lease++
 	ph.probes = append(ph.probes, probe{lease: b.lease, ends: now + int64(b.cfg.ProbeLease)})
-	return Permit{b: b, ph: ph, start: now, lease: b.lease}, nil, turned
+	return Permit{b: b, ph: ph, start: now, lease: b.lease}, turned, nil
 }
 
 func (b *Breaker) rejection(ph *phase, wait time.Duration) error {
