@@ -53,5 +53,3 @@ func (c *cache) each(f func(*view)) {
 		}
 	}
 }
-
-func (c *cache) len() int { return len(c.young) + len(c.old) }
