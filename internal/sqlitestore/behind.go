@@ -148,7 +148,7 @@ func (s *Store) flushRuns(ctx context.Context) error {
 	var failed error
 	for _, batch := range batches(taken, func(e *runEntry) int64 { return e.size }) {
 		if failed == nil {
-			failed = s.writeRuns(ctx, batch, dead)
+			failed = s.writeRuns(ctx, s.encodeRuns(batch), dead)
 			dead = nil
 		}
 		s.runs.settle(batch, failed == nil)

@@ -24,11 +24,15 @@ func (s *Store) RecordRun(rec *myriad.RunRecord) {
 
 // RecordRunNow stores the record before it returns.
 func (s *Store) RecordRunNow(ctx context.Context, rec *myriad.RunRecord) error {
+	row, err := s.encode(rec)
+	if err != nil {
+		return err
+	}
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.leave()
-	if err := s.writeRuns(ctx, []*runEntry{{rec: rec, done: rec.Status.Done()}}, nil); err != nil {
+	if err := s.writeRuns(ctx, []encodedRun{row}, nil); err != nil {
 		return err
 	}
 	s.runs.supersede(rec)
@@ -36,8 +40,7 @@ func (s *Store) RecordRunNow(ctx context.Context, rec *myriad.RunRecord) error {
 }
 
 // writeRuns stores records and deletes the rows of dead runs, as one, and makes room. Its caller holds the turn.
-func (s *Store) writeRuns(ctx context.Context, entries []*runEntry, dead []string) error {
-	rows := s.encodeRuns(entries)
+func (s *Store) writeRuns(ctx context.Context, rows []encodedRun, dead []string) error {
 	change := s.rows.begin()
 	err := s.write(ctx, "write run records", func(tx *sql.Tx) error {
 		for _, id := range dead {
@@ -47,6 +50,9 @@ func (s *Store) writeRuns(ctx context.Context, entries []*runEntry, dead []strin
 			change.remove(id)
 		}
 		for _, r := range rows {
+			if known, ok := change.row(r.id); ok && known.done && !r.status.Done() {
+				continue // late news of a finished run
+			}
 			res, err := tx.StmtContext(ctx, s.stmts.addRun).ExecContext(ctx, r.id, r.status, nullable(r.key), len(r.record), r.summary, r.record)
 			if err != nil {
 				return err
@@ -77,28 +83,33 @@ type encodedRun struct {
 	record           []byte
 }
 
-// encodeRuns encodes records; one that cannot be encoded, or is larger than all that is kept, is lost and counted and spoils no other.
+// encodeRuns encodes what waits; a record that cannot be stored is lost and counted and spoils no other.
 func (s *Store) encodeRuns(entries []*runEntry) []encodedRun {
 	rows := make([]encodedRun, 0, len(entries))
 	for _, e := range entries {
-		record, err := encodeRun(e.rec)
-		if err == nil && int64(len(record)) > s.opts.MaxRunBytes {
-			err = myriad.Errorf(myriad.CodeTooLarge, "the record has %d bytes", len(record))
-		}
-		var summary []byte
-		if err == nil {
-			summary, err = json.Marshal(plainSummary(e.rec.RunSummary))
-		}
+		row, err := s.encode(e.rec)
 		if err != nil {
 			s.opts.Logger.Error("a run record cannot be stored", slog.String("run_id", e.rec.RunID), slog.Any("error", err))
 			s.runs.lose(1)
 			continue
 		}
-		rows = append(rows, encodedRun{
-			id: e.rec.RunID, key: e.rec.IdempotencyKey, status: e.rec.Status, summary: string(summary), record: record,
-		})
+		rows = append(rows, row)
 	}
 	return rows
+}
+
+// encode refuses what no row can hold, and what is larger than all that is kept together.
+func (s *Store) encode(rec *myriad.RunRecord) (row encodedRun, err error) {
+	row = encodedRun{id: rec.RunID, key: rec.IdempotencyKey, status: rec.Status}
+	if row.record, err = encodeRun(rec); err != nil {
+		return row, myriad.Errorf(myriad.CodeInternal, "encode the record of run %s: %w", rec.RunID, err)
+	}
+	if n := int64(len(row.record)); n > s.opts.MaxRunBytes {
+		return row, myriad.Errorf(myriad.CodeTooLarge, "the record of run %s has %d bytes, more than are kept of all", rec.RunID, n)
+	}
+	summary, err := json.Marshal(plainSummary(rec.RunSummary))
+	row.summary = string(summary)
+	return row, err
 }
 
 // plainSummary is a RunSummary without methods, so that none of them changes how it is kept.
