@@ -1,0 +1,187 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/myriad-mind/myriad"
+	"github.com/myriad-mind/myriad/internal/egress"
+)
+
+// AgentList is one page of agents, by name.
+type AgentList struct {
+	Agents     []myriad.Agent `json:"agents"`
+	NextCursor string         `json:"next_cursor,omitempty"`
+}
+
+func (a *API) listAgents(w *responder, r *http.Request, _ []byte) error {
+	page, err := pageOf(r)
+	if err != nil {
+		return err
+	}
+	list, next, err := a.cfg.Agents.Agents(r.Context(), page)
+	if err != nil {
+		return cursorMistake(page, err)
+	}
+	for i := range list {
+		list[i].Concepts = orEmpty(list[i].Concepts)
+	}
+	return a.replyJSON(w, http.StatusOK, AgentList{Agents: orEmpty(list), NextCursor: next})
+}
+
+func (a *API) getAgent(w *responder, r *http.Request, _ []byte) error {
+	agent, err := a.cfg.Agents.Agent(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	if tags, _ := parseTags(r.Header.Get("If-None-Match")); tags.names(agent.Revision) {
+		w.Header().Set("ETag", etag(agent.Revision))
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return a.replyAgent(w, http.StatusOK, agent)
+}
+
+// createAgent registers an agent under a name that is free.
+func (a *API) createAgent(w *responder, r *http.Request, body []byte) error {
+	agent, err := a.agentOf(r, body, "")
+	if err != nil {
+		return err
+	}
+	stored, err := a.cfg.Agents.PutAgent(r.Context(), agent, myriad.Guard{MustNotExist: true, Owner: myriad.OwnerAPI})
+	if err != nil {
+		return err
+	}
+	return a.replyAgent(w, http.StatusCreated, stored)
+}
+
+// putAgent writes an agent, new or not, as far as If-Match and If-None-Match allow.
+func (a *API) putAgent(w *responder, r *http.Request, body []byte) error {
+	agent, err := a.agentOf(r, body, r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	guard, err := a.guardOf(r, agent.Name)
+	if err != nil {
+		return err
+	}
+	stored, err := a.cfg.Agents.PutAgent(r.Context(), agent, guard)
+	if guard.MustNotExist && myriad.ErrorCode(err) == myriad.CodeConflict {
+		return &myriad.Error{Code: myriad.CodePrecondition, Message: "If-None-Match: " + err.Error(), Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if stored.Revision == 1 {
+		status = http.StatusCreated
+	}
+	return a.replyAgent(w, status, stored)
+}
+
+func (a *API) deleteAgent(w *responder, r *http.Request, _ []byte) error {
+	name := r.PathValue("name")
+	guard, err := a.guardOf(r, name)
+	if err != nil {
+		return err
+	}
+	if _, err := a.cfg.Agents.DeleteAgent(r.Context(), name, guard); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (a *API) replyAgent(w *responder, status int, agent myriad.Agent) error {
+	agent.Concepts = orEmpty(agent.Concepts)
+	w.Header().Set("ETag", etag(agent.Revision))
+	if status == http.StatusCreated {
+		w.Header().Set("Location", "/v1/agents/"+agent.Name)
+	}
+	return a.replyJSON(w, status, agent)
+}
+
+// agentOf reads and judges the agent of a request; named is the name in the path, "" where there is none. Fields that the server sets
+// (revision, owner, times, dormant, and the endpoint of a packet) may be there, so that what was read can be written back; they count for
+// nothing.
+func (a *API) agentOf(r *http.Request, body []byte, named string) (myriad.Agent, error) {
+	agent, err := decodeStrict[myriad.Agent](body)
+	if err != nil {
+		return agent, err
+	}
+	agent.Revision, agent.Owner, agent.CreatedAt, agent.UpdatedAt = 0, myriad.OwnerAPI, time.Time{}, time.Time{}
+	if agent.Template != nil {
+		agent.Endpoint = ""
+	}
+	agent, mistakes := myriad.CheckAgent(agent)
+	if named != "" && agent.Name != named {
+		mistakes = append(mistakes, myriad.Mistake{Path: "name", Rule: "must be the name in the path"})
+	}
+	if err := myriad.Invalid(mistakes); err != nil {
+		return agent, err
+	}
+	if err := a.authorizeAgent(r, &agent); err != nil {
+		return agent, err
+	}
+	return agent, a.checkEndpoint(r.Context(), agent.Endpoint)
+}
+
+// authorizeAgent wants the token, on loopback too, for what reaches beyond routing: running a program or container, and sending a
+// credential of the server's environment or files somewhere.
+func (a *API) authorizeAgent(r *http.Request, agent *myriad.Agent) error {
+	runs := agent.Template != nil && agent.Template.Kind != myriad.TemplateKnowledge
+	if a.guarded || !runs && agent.Auth == nil { // guarded: asked for already
+		return nil
+	}
+	return a.authorize(r)
+}
+
+// checkEndpoint asks the network policy: a malformed URL is the client's mistake, a network that is closed is forbidden.
+func (a *API) checkEndpoint(ctx context.Context, endpoint string) error {
+	if endpoint == "" {
+		return nil
+	}
+	err := a.cfg.Checker.CheckURL(ctx, endpoint)
+	refusal, ok := errors.AsType[*egress.Error](err)
+	if !ok {
+		return err
+	}
+	code := myriad.CodeForbidden
+	switch refusal.Rule {
+	case egress.RuleURL, egress.RuleScheme, egress.RuleUserinfo, egress.RuleHost, egress.RulePort:
+		code = myriad.CodeInvalid
+	}
+	return &myriad.Error{Code: code, Message: "endpoint: " + refusal.Error(), Err: err,
+		Mistakes: []myriad.Mistake{{Path: "endpoint", Rule: refusal.Error()}}}
+}
+
+// guardOf is the condition of a write: never on what another owner declared, and what If-Match and If-None-Match say.
+func (a *API) guardOf(r *http.Request, name string) (myriad.Guard, error) {
+	guard := myriad.Guard{Owner: myriad.OwnerAPI}
+	if r.Header.Get("If-None-Match") != "" {
+		if r.Header.Get("If-None-Match") != "*" || r.Method != http.MethodPut {
+			return guard, at("If-None-Match", errors.New("only * on PUT means something here"))
+		}
+		guard.MustNotExist = true
+		return guard, nil
+	}
+	header := r.Header.Get("If-Match")
+	if header == "" {
+		return guard, nil
+	}
+	tags, err := parseTags(header)
+	if err != nil {
+		return guard, at("If-Match", err)
+	}
+	present, err := a.cfg.Agents.Agent(r.Context(), name)
+	if myriad.ErrorCode(err) == myriad.CodeNotFound || err == nil && !tags.names(present.Revision) {
+		return guard, myriad.Errorf(myriad.CodePrecondition, "If-Match %s does not name the present revision", header)
+	}
+	guard.Revision = present.Revision
+	return guard, err
+}
+
+func etag(revision int64) string { return strconv.Quote(strconv.FormatInt(revision, 10)) }

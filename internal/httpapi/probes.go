@@ -1,0 +1,43 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/myriad-mind/myriad"
+)
+
+// ProbeReply answers a probe that is well.
+type ProbeReply struct {
+	Status string `json:"status"`
+}
+
+// readyAgain is when a probe of a server that is not ready is worth repeating.
+const readyAgain = time.Second
+
+// livez answers as long as the process can answer at all.
+func (a *API) livez(w *responder, _ *http.Request, _ []byte) error {
+	return a.replyJSON(w, http.StatusOK, ProbeReply{Status: "ok"})
+}
+
+// readyz says whether the server takes work now: not while it drains, nor when its store does not answer.
+func (a *API) readyz(w *responder, _ *http.Request, _ []byte) error {
+	if a.cfg.Ready == nil {
+		return a.replyJSON(w, http.StatusOK, ProbeReply{Status: "ok"})
+	}
+	err := a.cfg.Ready()
+	if err == nil {
+		return a.replyJSON(w, http.StatusOK, ProbeReply{Status: "ok"})
+	}
+	code := myriad.ErrorCode(err)
+	if code.HTTPStatus() != http.StatusServiceUnavailable {
+		code = myriad.CodeUnavailable
+	}
+	return &myriad.Error{Code: code, Message: "not ready: " + err.Error(), RetryAfter: readyAgain, Err: err}
+}
+
+// openapi serves the document that New made of the table.
+func (a *API) openapi(w *responder, _ *http.Request, _ []byte) error {
+	a.reply(w, http.StatusOK, typeJSON, a.document)
+	return nil
+}
