@@ -27,7 +27,9 @@ const (
 type worker struct {
 	name    string
 	concept string
-	copies  int // 1 when 0
+	copies  int  // 1 when 0
+	spare   bool // copies but the first are asked only when the first cannot: they answer for any concept, which ranks behind
+	slots   int  // jobs at once; the SDK's default when 0
 	about   string
 	does    map[string]agent.HandlerFunc
 	answers agent.Collaborator
@@ -69,13 +71,17 @@ func workers(l *library) []worker {
 		}))},
 		{name: "Sentences", concept: prose, about: "very long sentences", does: one("check_sentences", check(func(d *document) any { return checkSentences(d) }))},
 		{name: "Typing", concept: prose, about: "doubled words", does: one("check_typing", check(func(d *document) any { return checkTyping(d) }))},
-		{name: "Keywords", concept: wording, copies: 2, about: "what a text is about", does: one("extract_keywords", check(func(d *document) any { return keywordsOf(d) }))},
+		{name: "Keywords", concept: wording, copies: 2, about: "what a text is about", does: one("extract_keywords",
+			agent.Func(func(_ context.Context, in keywordArgs) (any, error) {
+				d, err := l.open(in.File)
+				if err != nil {
+					return nil, err
+				}
+				return keywordsOf(d, in.Title), nil
+			}))},
 		{name: "Terms", concept: wording, about: "spellings", does: one("extract_terms", check(func(d *document) any { return termsOf(d) }))},
 		{name: "Definitions", concept: wording, about: "sentences that define", does: one("extract_definitions", check(func(d *document) any { return definitionsOf(d) }))},
-		{name: "Links", concept: linking, copies: 2, about: "relative links", does: one("check_links", check(func(d *document) any { return checkLinks(l, d) }))},
-		{name: "Anchors", concept: linking, about: "anchors in links", does: one("check_anchors", check(func(d *document) any { return checkAnchors(l, d) }))},
-		{name: "Images", concept: linking, about: "images", does: one("check_images", check(func(d *document) any { return checkImages(l, d) }))},
-		{name: "Addresses", concept: linking, about: "addresses elsewhere, not fetched", does: one("check_addresses", check(func(d *document) any { return checkURLs(d) }))},
+		{name: "Links", concept: linking, copies: 2, spare: true, slots: 40, about: "links to files, anchors, images and addresses elsewhere", does: one("check_links", linkChecks(l))},
 		{name: "Fences", concept: coding, about: "code blocks that are not closed", does: one("check_fences", check(func(d *document) any { return checkFences(d) }))},
 		{name: "Blocks", concept: coding, about: "JSON and YAML in code blocks", does: one("parse_blocks", check(func(d *document) any { return checkBlocks(d) }))},
 		{name: "Topics", concept: topic, about: "one topic over all documents", does: topicJoins(l)},
@@ -87,6 +93,33 @@ func workers(l *library) []worker {
 	}
 }
 
+// linkArgs name one of the checks of links.
+type linkArgs struct {
+	File string `json:"file"`
+	What string `json:"what"`
+}
+
+// linkChecks does the one of the four checks that the job names.
+func linkChecks(l *library) agent.HandlerFunc {
+	return agent.Func(func(_ context.Context, in linkArgs) (any, error) {
+		d, err := l.open(in.File)
+		if err != nil {
+			return nil, err
+		}
+		switch in.What {
+		case "files":
+			return checkLinks(l, d), nil
+		case "anchors":
+			return checkAnchors(l, d), nil
+		case "images":
+			return checkImages(l, d), nil
+		case "addresses":
+			return checkURLs(d), nil
+		}
+		return nil, agent.Callerf("what is files, anchors, images or addresses, not %q", in.What)
+	})
+}
+
 // build makes the agent; n tells copies apart.
 func (w worker) build(n int) *agent.Agent {
 	name := "Demo_" + w.name
@@ -94,7 +127,11 @@ func (w worker) build(n int) *agent.Agent {
 		name += "_" + string(rune('A'+n))
 	}
 	intents := slices.Sorted(maps.Keys(w.does))
-	a := agent.New(name).With(agent.Options{Description: w.about, SafeIntents: intents})
+	opts := agent.Options{Description: w.about, SafeIntents: intents, MaxConcurrency: w.slots}
+	if w.spare && n > 0 {
+		opts.Concepts = []string{agent.Any}
+	}
+	a := agent.New(name).With(opts)
 	for _, intent := range intents {
 		a.Handle(w.concept, intent, w.does[intent])
 	}

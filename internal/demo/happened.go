@@ -78,10 +78,10 @@ func (s *stage) happened(a *Act) {
 	s.printf("## What happened\n\n")
 	s.printf("%d tasks, %d succeeded, by %d agents, each with a listener of its own.\n", r.Tasks, r.Succeeded, len(a.agents()))
 	if s.Think > 0 {
-		s.printf("Each job takes at least %s, in place of a model or service that a real agent would ask (--think).\n", s.Think)
+		s.printf("Each job takes at least %s, in place of a model or service that a real agent would ask.\n", s.Think)
 	}
 	s.printf("\n| | ms |\n|---|---:|\n")
-	s.printf("| one task after the other | %.0f |\n", r.SequentialMS)
+	s.printf("| all tasks, their times added up | %.0f |\n", r.SequentialMS)
 	s.printf("| in fact | %.0f |\n", r.DurationMS)
 	s.printf("| of that: tasks on the critical path | %.0f |\n", r.CriticalPathMS)
 	s.printf("| of that: waiting for agents that were busy | %.0f |\n", r.QueuedMS)

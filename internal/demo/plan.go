@@ -15,15 +15,16 @@ const partsBelow = 10
 const runTimeout = 2 * time.Minute
 
 // check is one task of every document.
-type check struct{ id, concept, intent string }
+type check struct{ id, concept, intent, what string }
 
 // checks of a document that need nothing but the document.
 var checks = []check{
-	{"outline", documents, "outline"}, {"markers", documents, "check_markers"},
-	{"readability", prose, "check_readability"}, {"sentences", prose, "check_sentences"}, {"typing", prose, "check_typing"},
-	{"keywords", wording, "extract_keywords"}, {"terms", wording, "extract_terms"}, {"definitions", wording, "extract_definitions"},
-	{"links", linking, "check_links"}, {"anchors", linking, "check_anchors"}, {"images", linking, "check_images"}, {"addresses", linking, "check_addresses"},
-	{"fences", coding, "check_fences"}, {"blocks", coding, "parse_blocks"},
+	{"outline", documents, "outline", ""}, {"markers", documents, "check_markers", ""},
+	{"readability", prose, "check_readability", ""}, {"sentences", prose, "check_sentences", ""}, {"typing", prose, "check_typing", ""},
+	{"links", linking, "check_links", "files"}, {"anchors", linking, "check_links", "anchors"},
+	{"images", linking, "check_links", "images"}, {"addresses", linking, "check_links", "addresses"},
+	{"fences", coding, "check_fences", ""}, {"blocks", coding, "parse_blocks", ""},
+	{"terms", wording, "extract_terms", ""}, {"definitions", wording, "extract_definitions", ""},
 }
 
 // ofPage are the checks whose findings make up a document's page.
@@ -99,12 +100,20 @@ func (b *builder) of(kind, n string, t client.Task) string {
 // document adds the tasks of one document.
 func (b *builder) document(n, file string, inParts bool) {
 	for _, c := range checks {
-		b.of(c.id, n, client.Task{Concept: c.concept, Intent: c.intent, Args: map[string]any{"file": file}})
+		args := map[string]any{"file": file}
+		if c.what != "" {
+			args["what"] = c.what
+		}
+		b.of(c.id, n, client.Task{Concept: c.concept, Intent: c.intent, Args: args})
 	}
 	shape := "outline-" + n
 	b.of("headings", n, client.Task{
 		Concept: documents, Intent: "check_headings", DependsOn: []string{shape},
 		Args: map[string]any{"file": file, "headings": client.Ref(shape, "data", "headings")},
+	})
+	b.of("keywords", n, client.Task{
+		Concept: wording, Intent: "extract_keywords", DependsOn: []string{shape},
+		Args: map[string]any{"file": file, "title": client.Ref(shape, "data", "title")},
 	})
 	if inParts {
 		for i := range partsPerFile {

@@ -151,7 +151,7 @@ func (s *reference) task(ctx context.Context, t *myriad.Task, job myriad.Job) my
 	agents := slices.Clone(s.agents)
 	s.mu.Unlock()
 	for _, a := range agents {
-		if !slices.Contains(a.ConceptKeys(), strings.ReplaceAll(t.Concept, " ", "_")) || !slices.Contains(a.Intents, t.Intent) {
+		if !slices.Contains(append(a.ConceptKeys(), a.Concepts...), strings.ReplaceAll(t.Concept, " ", "_")) && a.Concepts[0] != "*" || !slices.Contains(a.Intents, t.Intent) {
 			continue
 		}
 		status, body, err := exchange(ctx, a.Endpoint+"/query", raw)

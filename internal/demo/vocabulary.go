@@ -44,15 +44,26 @@ var dull = func() map[string]bool {
 	return m
 }()
 
-func keywordsOf(d *document) keywords {
+// keywordArgs name the document, and its title as the outline has it.
+type keywordArgs struct {
+	File  string `json:"file"`
+	Title string `json:"title"`
+}
+
+// keywordsOf counts the words of the text that say something; those of the title count once more.
+func keywordsOf(d *document, title string) keywords {
 	counts := map[string]int{}
-	for i := range d.passages {
-		for _, w := range words(d.passages[i].text) {
-			w = strings.ToLower(w)
+	count := func(text string) {
+		for _, w := range words(text) {
+			w = strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(w), "'s"), "’s")
 			if len([]rune(w)) > 2 && !dull[w] && strings.IndexFunc(w, unicode.IsLetter) == 0 {
 				counts[w]++
 			}
 		}
+	}
+	count(title)
+	for i := range d.passages {
+		count(d.passages[i].text)
 	}
 	return keywords{File: d.file, Words: mostCounted(counts, keywordsPerFile)}
 }
