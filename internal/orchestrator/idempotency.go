@@ -22,31 +22,29 @@ const storeTimeout = 5 * time.Second
 // claim finds the run of the request's key, or makes it. made: it is ours to launch.
 func (o *Orchestrator) claim(ctx context.Context, req *myriad.RunRequest, pin bool) (k *keyed, made bool, err error) {
 	hash := bodyHash(req.Body)
-	for {
-		o.mu.Lock()
-		k = o.keys[req.IdempotencyKey]
-		if k == nil {
-			k = &keyed{hash: hash, ready: make(chan struct{})}
-			o.keys[req.IdempotencyKey] = k
-			o.mu.Unlock()
-			o.open(ctx, req, k, pin)
-			return k, k.run != nil, k.err
-		}
+	o.mu.Lock()
+	k = o.keys[req.IdempotencyKey]
+	if k == nil {
+		k = &keyed{hash: hash, ready: make(chan struct{})}
+		o.keys[req.IdempotencyKey] = k
 		o.mu.Unlock()
-		if k.hash != hash {
-			return nil, false, keyReused(req.IdempotencyKey)
-		}
-		select {
-		case <-k.ready:
-		case <-ctx.Done():
-			return nil, false, myriad.Errorf(myriad.CodeCancelled, "waiting for the request with the same key: %w", context.Cause(ctx))
-		}
-		if k.err != nil || k.run == nil || k.run.hold(pin) {
-			return k, false, k.err
-		}
-		<-k.run.done // it had just been given up by everybody: what it came to is the answer
-		return &keyed{rec: k.run.record}, false, nil
+		o.open(ctx, req, k, pin)
+		return k, k.run != nil, k.err
 	}
+	o.mu.Unlock()
+	if k.hash != hash {
+		return nil, false, keyReused(req.IdempotencyKey)
+	}
+	select {
+	case <-k.ready:
+	case <-ctx.Done():
+		return nil, false, myriad.Errorf(myriad.CodeCancelled, "waiting for the request with the same key: %w", context.Cause(ctx))
+	}
+	if k.err != nil || k.run == nil || k.run.hold(pin) {
+		return k, false, k.err
+	}
+	<-k.run.done // all its clients had just left: what it came to is the answer
+	return &keyed{rec: k.run.record}, false, nil
 }
 
 // open looks the key up in the store, and when it is new makes its run, which the store knows of before it begins: after a crash the same

@@ -16,10 +16,10 @@ func (r *run) judge(i int32, reply *myriad.Reply) (next granted, ok bool, more [
 	switch {
 	case reply.Outcome.Class() == myriad.ClassSuccess:
 		return next, false, r.conclude(i, r.answered(i, reply))
+	case r.ctx.Err() != nil && time.Now().Before(r.deadline):
+		r.end(cutLeft)
 	case reply.ErrorCode == myriad.TaskErrRunDeadline || !time.Now().Before(r.deadline):
 		r.end(cutDeadline)
-	case r.ctx.Err() != nil:
-		r.end(cutLeft)
 	case reply.Requeue && r.mayWait(i, reply):
 		return r.requeue(i, reply)
 	}

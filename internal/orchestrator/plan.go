@@ -90,16 +90,6 @@ func (p *plan) order() []int32 {
 	return order
 }
 
-// planned is the plan as EventRunStarted announces it.
-func (p *plan) planned() []myriad.Planned {
-	all := make([]myriad.Planned, len(p.tasks))
-	for i := range p.tasks {
-		t := &p.tasks[i]
-		all[i] = myriad.Planned{TaskID: t.ID, Concept: t.Concept, Intent: t.Intent, Dependencies: t.Dependencies}
-	}
-	return all
-}
-
 // index finds tasks by the key of their id; of equal ones the first.
 func index(tasks []myriad.Task) map[string]int32 {
 	places := make(map[string]int32, len(tasks))

@@ -106,18 +106,6 @@ func (r *run) carry(g granted) {
 	}
 }
 
-// proceed launches from a callback: nothing is carried out in the goroutine that called back.
-func (r *run) proceed(g granted, ok bool, more []int32) {
-	if ok {
-		r.spawn(g)
-	}
-	if len(more) > 0 {
-		if g, ok := r.launch(more); ok {
-			r.spawn(g)
-		}
-	}
-}
-
 // prepare takes one ready task to its first wait. A panic in it fails the task.
 func (r *run) prepare(i int32) (g granted, ok bool, more []int32) {
 	defer func() {
@@ -152,7 +140,7 @@ func (r *run) attempt(g granted) (next granted, ok bool) {
 // broken ends a task whose handling panicked.
 func (r *run) broken(i int32, doing string, p any) []int32 {
 	r.panicked(doing, r.plan.tasks[i].ID.Key, p)
-	return r.conclude(i, r.failure(i, &failure{code: myriad.TaskErrInternal, message: "a defect of Myriad ended the task; the log has the stack"}))
+	return r.conclude(i, r.failure(i, &failure{status: myriad.StatusError, code: myriad.TaskErrInternal, message: "a defect of Myriad ended the task; the log has the stack"}))
 }
 
 // queue puts the task into the queues of its candidates.

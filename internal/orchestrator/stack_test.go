@@ -1,0 +1,5 @@
+package orchestrator
+
+import "runtime/debug"
+
+func stackHere() string { return string(debug.Stack()) }
