@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -109,8 +110,9 @@ type terms struct {
 }
 
 type usage struct {
-	Count int `json:"count"`
-	Line  int `json:"line"` // of the first
+	Count int    `json:"count"`
+	Line  int    `json:"line"` // of the first
+	As    string `json:"as"`   // as the first was written
 }
 
 func termsOf(d *document) terms {
@@ -129,7 +131,7 @@ func termsOf(d *document) terms {
 			}
 			u := all[key][spelt]
 			if u.Count++; u.Count == 1 {
-				u.Line = p.line(at)
+				u.Line, u.As = p.line(at), w
 			}
 			all[key][spelt] = u
 		}
@@ -177,7 +179,7 @@ func joinTerms(all []terms) verdict {
 			}
 			for _, t := range all {
 				if u, ok := t.Terms[key][other.Word]; ok {
-					v.put(finding{File: t.File, Line: u.Line, Level: note, Text: "\"" + other.Word + "\" is spelt \"" + usual.Word + "\" as a rule"})
+					v.put(finding{File: t.File, Line: u.Line, Level: note, Text: strconv.Quote(u.As) + " is spelt " + strconv.Quote(usual.Word) + " as a rule"})
 				}
 			}
 		}
