@@ -11,5 +11,8 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childEnv); dir != "" {
 		childMain(dir) // until it is killed
 	}
+	if dir := os.Getenv(measureEnv); dir != "" {
+		measureMain(dir)
+	}
 	goleak.VerifyTestMain(m)
 }
