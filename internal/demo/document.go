@@ -50,6 +50,7 @@ type fence struct {
 // passage is a run of prose: a paragraph, a list item's or a table cell's text. Code within it is left out.
 type passage struct {
 	text   string
+	full   string // text with the code in its place, for comparing
 	marks  []mark // where in the source the text comes from
 	source *lineIndex
 	item   bool // not a paragraph of its own
@@ -144,6 +145,7 @@ func (p *passage) add(part []byte, from int) {
 	}
 	p.marks = append(p.marks, mark{len(p.text), from})
 	p.text += string(part)
+	p.full = p.text
 }
 
 // reader collects what the checks need from the tree.
@@ -248,13 +250,16 @@ func (r *reader) prose(p *passage, n ast.Node) {
 		switch c := c.(type) {
 		case *ast.Text:
 			p.marks = append(p.marks, mark{len(p.text), c.Segment.Start})
-			p.text += string(c.Segment.Value(r.src))
+			text := string(c.Segment.Value(r.src))
 			if c.SoftLineBreak() || c.HardLineBreak() {
-				p.text += " "
+				text += " "
 			}
+			p.text += text
+			p.full += text
 		case *ast.CodeSpan:
 			p.marks = append(p.marks, mark{len(p.text), c.Pos()})
 			p.text += codeWord
+			p.full += r.plainText(c)
 		case *ast.RawHTML, *ast.Image, *ast.AutoLink:
 		default:
 			r.prose(p, c)

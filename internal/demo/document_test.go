@@ -146,6 +146,14 @@ func TestDuplicatesAcrossDocuments(t *testing.T) {
 	}
 }
 
+func TestCodeTellsSentencesApart(t *testing.T) {
+	text := "The option %s of the exporter is removed from this package, so use the new creation methods of that package.\n\n"
+	v := findDuplicates([]*document{readDocument("a.md", fmt.Appendf(nil, text+text+text, "`A`", "`B`", "`A`"))})
+	if len(v.Findings) != 1 || !strings.HasPrefix(v.Findings[0].String(), "a.md:5: the same text as a.md:1") {
+		t.Errorf("%v", v.Findings)
+	}
+}
+
 func TestReadability(t *testing.T) {
 	easy := readDocument("a.md", []byte(strings.Repeat("The cat sat on the mat. ", 20)))
 	hard := readDocument("b.md", []byte(strings.Repeat("Organisational considerations necessitate comprehensive interdepartmental communication infrastructures. ", 20)))
@@ -171,6 +179,7 @@ func TestSpellingsAreRivalsOnlyWhenTheyMatter(t *testing.T) {
 		"run-time run-time run-time and runtime":         1,
 		"GitHub Github":                                  0, // too few to know the rule
 		"GitHub GitHub GitHub Github Github":             0, // no clear rule
+		"JSON JSON JSON at x/json and json.org":          0,
 		"`json` JSON JSON JSON":                          0,
 		"in-process in-process in-process, In-process":   0,
 		"README README README, and the readme of others": 1,

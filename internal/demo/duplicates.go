@@ -29,7 +29,7 @@ func findDuplicates(docs []*document) verdict {
 	for _, d := range docs {
 		for i := range d.passages {
 			p := &d.passages[i]
-			ws := words(p.text)
+			ws := words(p.full)
 			if len(ws) < minDuplicate {
 				continue
 			}
@@ -56,8 +56,8 @@ type comparison struct {
 }
 
 func (c *comparison) compare(file string, s sentence) {
-	if len(s.words) < minDuplicate || len(c.seen) >= maxCompared {
-		return
+	if len(s.words) < minDuplicate || len(c.seen) >= maxCompared || strings.Contains(s.text, codeWord) {
+		return // sentences that differ in their code differ in what they say
 	}
 	now := seen{file: file, line: s.line, text: s.text, shingles: map[uint64]bool{}}
 	common := map[int]int{}

@@ -121,7 +121,7 @@ func termsOf(d *document) terms {
 		p := &d.passages[i]
 		for at, w := range wordsAt(p.text) {
 			w = strings.TrimRight(w, "-'")
-			if len(w) < 4 || strings.IndexFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && r != '-' }) >= 0 {
+			if inName(p.text, at, at+len(w)) || len(w) < 4 || strings.IndexFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && r != '-' }) >= 0 {
 				continue
 			}
 			spelt := spelling(w)
@@ -137,6 +137,14 @@ func termsOf(d *document) terms {
 		}
 	}
 	return terms{File: d.file, Terms: all}
+}
+
+// inName says whether s[from:to] is a part of a path, an address or a name of code, which are spelt as they must be.
+func inName(s string, from, to int) bool {
+	if from > 0 && strings.ContainsRune("/.@:_#=\\", rune(s[from-1])) {
+		return true
+	}
+	return to < len(s) && (strings.ContainsRune("/@_=\\", rune(s[to])) || s[to] == '.' && to+1 < len(s) && unicode.IsLetter(rune(s[to+1])))
 }
 
 // spelling is w as it counts: a capital at the beginning alone is a matter of the sentence.
