@@ -204,7 +204,6 @@ type fakeStore struct {
 	mu   sync.Mutex
 	runs map[string]*myriad.RunRecord
 	good map[string]myriad.GoodAnswer
-	now  int // records written at once
 	fail error
 	slow chan struct{} // when set, RunByKey waits for it
 }
@@ -225,9 +224,14 @@ func (s *fakeStore) RecordRunNow(_ context.Context, rec *myriad.RunRecord) error
 	if s.fail != nil {
 		return s.fail
 	}
-	s.now++
 	s.runs[rec.RunID] = rec
 	return nil
+}
+
+func (s *fakeStore) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.runs)
 }
 
 func (s *fakeStore) LoadRun(_ context.Context, id string) (*myriad.RunRecord, error) {
