@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,11 +23,13 @@ type Config struct {
 	// Gone is told of an agent as it was when it is deleted or its endpoint changes; nil is told nothing.
 	Gone func(a myriad.Agent)
 
-	MaxViews   int           // concepts whose view is kept; 0 is 10,000
-	TTL        time.Duration // when a view is read again, for writers beside this server; 0 is 60 s
-	Timeout    time.Duration // of one question to the graph; 0 is 5 s
-	MaxPending int           // writes kept while the graph does not answer; 0 is 1,000
-	Probe      time.Duration // how often recovery is looked for; 0 is 1 s
+	MaxViews      int           // concepts whose view is kept; 0 is 10,000
+	MaxCandidates int           // candidates that one answer names, the best ones; 0 is 64
+	MaxFlights    int           // look-ups that ask the graph at once, the others wait; 0 is 16
+	TTL           time.Duration // when a view is read again, for writers beside this server; 0 is 60 s
+	Timeout       time.Duration // of one question to the graph; 0 is 5 s
+	MaxPending    int           // writes kept while the graph does not answer; 0 is 1,000
+	Probe         time.Duration // how often recovery is looked for while the graph does not answer; 0 is 1 s
 }
 
 // Guard decides whether the graph may be asked. Acquire's done must be called once with whether the graph failed.
@@ -38,7 +41,9 @@ type Guard interface {
 type Directory struct {
 	cfg     Config
 	flights sync.WaitGroup
-	down    atomic.Bool // the graph did not answer when it was asked last
+	permits chan struct{} // held by look-ups that ask the graph
+	trouble chan struct{} // tells Run that the graph does not answer, or that writes are kept
+	down    atomic.Bool   // the graph did not answer when it was asked last
 
 	mu      sync.Mutex
 	views   cache              // guarded by mu
@@ -52,6 +57,8 @@ type Directory struct {
 // New makes a Directory. Run must be running for recovery to be noticed; Close waits for what is under way.
 func New(cfg Config) *Directory {
 	cfg.MaxViews = cmp.Or(cfg.MaxViews, 10_000)
+	cfg.MaxCandidates = cmp.Or(cfg.MaxCandidates, 64)
+	cfg.MaxFlights = cmp.Or(cfg.MaxFlights, 16)
 	cfg.TTL = cmp.Or(cfg.TTL, time.Minute)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	cfg.MaxPending = cmp.Or(cfg.MaxPending, 1000)
@@ -59,7 +66,10 @@ func New(cfg Config) *Directory {
 	if cfg.Sink == nil {
 		cfg.Sink = myriad.Discard
 	}
-	return &Directory{cfg: cfg, views: newCache(cfg.MaxViews), flying: make(map[string]*flight)}
+	return &Directory{
+		cfg: cfg, permits: make(chan struct{}, cfg.MaxFlights), trouble: make(chan struct{}, 1),
+		views: newCache(cfg.MaxViews), flying: make(map[string]*flight),
+	}
 }
 
 // Find tells done who may answer; concept and intent are canonical. A view that is at hand is used before Find returns; otherwise one flight per
@@ -104,11 +114,11 @@ func (d *Directory) Lookup(ctx context.Context, concept, intent string) (myriad.
 	}
 }
 
-// Invalidate has the views of concepts read again before they are used again, of all for none.
+// Invalidate has the views of concepts read again before they are used again, of all for none and for AnyConcept, whose agents are in each view.
 func (d *Directory) Invalidate(concepts ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(concepts) == 0 {
+	if len(concepts) == 0 || slices.Contains(concepts, myriad.AnyConcept) {
 		d.views.each(func(v *view) { v.dirty = true })
 		clear(d.flying) // those under way tell their askers and leave no view
 		return
@@ -124,26 +134,48 @@ func (d *Directory) Invalidate(concepts ...string) {
 // Stale says whether the graph did not answer when it was asked last.
 func (d *Directory) Stale() bool { return d.down.Load() }
 
-// Run looks for the graph's recovery until ctx ends, and then applies the writes that were kept. It returns ctx's error.
+// Run looks for the graph's recovery while it does not answer, and then applies the writes that were kept; it sleeps while the graph answers. It
+// returns ctx's error when ctx has ended, after a last try; what is still kept then is lost and told.
 func (d *Directory) Run(ctx context.Context) error {
-	tick := time.NewTicker(d.cfg.Probe)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			d.giveUp(ctx)
 			return ctx.Err()
+		case <-d.trouble:
+		}
+		d.watch(ctx)
+	}
+}
+
+// watch asks for a sign of life, as often as the guard lets it, until the graph answers and nothing is kept any more.
+func (d *Directory) watch(ctx context.Context) {
+	tick := time.NewTicker(d.cfg.Probe)
+	defer tick.Stop()
+	for d.down.Load() || d.hasPending() {
+		select {
+		case <-ctx.Done():
+			return
 		case <-tick.C:
-			if d.down.Load() || d.hasPending() {
-				d.recover(ctx)
-			}
+			d.recover(ctx)
 		}
 	}
 }
 
-// recover asks the graph for a sign of life, as often as the guard lets it.
+// recover asks the graph for a sign of life and applies what was kept.
 func (d *Directory) recover(ctx context.Context) {
 	if err := d.ask(ctx, d.cfg.Graph.Ping); err == nil {
+		d.writing.Lock()
+		defer d.writing.Unlock()
 		d.applyPending(ctx)
+	}
+}
+
+// wakeRun has Run watch.
+func (d *Directory) wakeRun() {
+	select {
+	case d.trouble <- struct{}{}:
+	default:
 	}
 }
 
@@ -164,6 +196,7 @@ func (d *Directory) ask(ctx context.Context, question func(context.Context) erro
 	if d.cfg.Guard != nil {
 		done, err := d.cfg.Guard.Acquire()
 		if err != nil {
+			d.note(true, err)
 			return unavailable(err)
 		}
 		report = done
@@ -200,6 +233,7 @@ func unavailable(err error) error {
 func (d *Directory) note(failed bool, err error) {
 	switch {
 	case failed && d.down.CompareAndSwap(false, true):
+		d.wakeRun()
 		d.cfg.Sink.Emit(myriad.Event{Kind: myriad.KindGraphStale, At: time.Now(), Reason: err.Error()})
 	case !failed && err == nil && d.down.CompareAndSwap(true, false):
 		d.cfg.Sink.Emit(myriad.Event{Kind: myriad.KindGraphFresh, At: time.Now()})

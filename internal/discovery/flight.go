@@ -35,6 +35,7 @@ func (d *Directory) fly(concept string, w *waiter) {
 
 // land asks the graph and tells everyone who waits.
 func (d *Directory) land(concept string, f *flight) {
+	d.permits <- struct{}{} // a flood of new concepts must not look like a slow graph: the timeout begins after this
 	var handlers myriad.Handlers
 	err := d.ask(context.Background(), func(ctx context.Context) (err error) {
 		defer func() {
@@ -45,8 +46,16 @@ func (d *Directory) land(concept string, f *flight) {
 		handlers, err = d.cfg.Graph.Handlers(ctx, concept)
 		return err
 	})
+	<-d.permits
 	now := time.Now()
 	d.mu.Lock()
+	for _, w := range d.pending { // the graph does not know them yet
+		var concepts []string
+		if w.agent != nil {
+			concepts = w.agent.ConceptKeys()
+		}
+		handlers, _ = written(handlers, w.name, w.agent, concepts)
+	}
 	v := &view{handlers: handlers, at: now}
 	current := d.flying[concept] == f
 	if current {

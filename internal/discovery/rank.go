@@ -15,7 +15,18 @@ const (
 	unhealthy = 0.1
 )
 
-var tierOrder = map[string]int{myriad.TierExact: 0, myriad.TierDormant: 1, myriad.TierAny: 2}
+// place is where a candidate's tier comes; dormant ones of every concept come last.
+func place(c *myriad.Candidate) int {
+	switch {
+	case c.Tier == myriad.TierExact:
+		return 0
+	case c.Tier == myriad.TierDormant:
+		return 1
+	case !c.Agent.Dormant:
+		return 2
+	}
+	return 3
+}
 
 // rank orders those who may answer the intent: awake exact ones, dormant exact ones, those of every concept; inside a tier by score, then by name.
 // The handlers are as the graph had them at.
@@ -29,41 +40,48 @@ func (d *Directory) rank(h *myriad.Handlers, at time.Time, intent string, now ti
 		if h.Exact[i].Agent.Dormant {
 			tier = myriad.TierDormant
 		}
-		d.consider(&found, &h.Exact[i], tier, intent)
+		if mayAnswer(&h.Exact[i].Agent, intent) {
+			found.Candidates = append(found.Candidates, d.candidate(&h.Exact[i], tier, intent))
+		}
 	}
 	for i := range h.Any {
-		if d.consider(&found, &h.Any[i], myriad.TierAny, intent) {
+		if a := &h.Any[i].Agent; mayAnswer(a, intent) {
 			found.Known = true
+			if slices.ContainsFunc(h.Exact, func(e myriad.Handler) bool { return e.Agent.Name == a.Name }) {
+				continue // it handles the concept itself too
+			}
+			found.Candidates = append(found.Candidates, d.candidate(&h.Any[i], myriad.TierAny, intent))
 		}
 	}
 	slices.SortFunc(found.Candidates, func(a, b myriad.Candidate) int {
-		return cmp.Or(cmp.Compare(tierOrder[a.Tier], tierOrder[b.Tier]), cmp.Compare(b.Score, a.Score), cmp.Compare(a.Agent.Name, b.Agent.Name))
+		if by := cmp.Or(cmp.Compare(place(&a), place(&b)), cmp.Compare(b.Score, a.Score)); by != 0 {
+			return by
+		}
+		return cmp.Compare(a.Agent.Name, b.Agent.Name)
 	})
+	if len(found.Candidates) > d.cfg.MaxCandidates {
+		found.Candidates = slices.Clip(found.Candidates[:d.cfg.MaxCandidates])
+	}
 	if d.down.Load() {
 		found.Stale, found.Age = true, now.Sub(at)
 	}
 	return found
 }
 
-// consider adds the handler to the candidates if it may answer the intent now, and says so.
-func (d *Directory) consider(found *myriad.Found, h *myriad.Handler, tier, intent string) bool {
-	a := &h.Agent
-	if a.Status == myriad.AgentInactive || len(a.Intents) > 0 && !slices.Contains(a.Intents, intent) {
-		return false
-	}
-	for i := range found.Candidates { // an agent may handle the concept and every concept
-		if found.Candidates[i].Agent.Name == a.Name {
-			return true
-		}
-	}
+// mayAnswer says whether the agent may be asked: it is not switched off, and declares the intent or none at all.
+func mayAnswer(a *myriad.Agent, intent string) bool {
+	return a.Status != myriad.AgentInactive && (len(a.Intents) == 0 || slices.Contains(a.Intents, intent))
+}
+
+// candidate scores a handler.
+func (d *Directory) candidate(h *myriad.Handler, tier, intent string) myriad.Candidate {
 	parts := myriad.ScoreParts{Weight: h.Weight, Availability: 1, Load: 1, Latency: 1}
 	if d.cfg.Signals != nil {
-		parts.Availability, parts.Load, parts.Latency = d.cfg.Signals(a, intent)
+		parts.Availability, parts.Load, parts.Latency = d.cfg.Signals(&h.Agent, intent)
 	}
-	if a.Status == myriad.AgentUnhealthy {
+	if h.Agent.Status == myriad.AgentUnhealthy {
 		parts.Availability *= unhealthy
 	}
 	score := floor + (1-floor)*parts.Weight*parts.Availability*parts.Load*parts.Latency
-	found.Candidates = append(found.Candidates, myriad.Candidate{Agent: a, Tier: tier, Score: score, Parts: parts})
-	return true
+	return myriad.Candidate{Agent: &h.Agent, Tier: tier, Score: score, Parts: parts}
 }

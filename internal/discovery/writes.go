@@ -17,6 +17,9 @@ func (d *Directory) PutAgent(ctx context.Context, a myriad.Agent, g myriad.Guard
 	}
 	d.writing.Lock()
 	defer d.writing.Unlock()
+	if err := d.catchUp(ctx); err != nil {
+		return d.keep(write{agent: &a, name: a.Name, guard: g}, err)
+	}
 	var stored, before myriad.Agent
 	existed := false
 	err := d.ask(ctx, func(ctx context.Context) (err error) {
@@ -34,6 +37,7 @@ func (d *Directory) PutAgent(ctx context.Context, a myriad.Agent, g myriad.Guard
 		return d.keep(write{agent: &a, name: a.Name, guard: g}, err)
 	}
 	if err != nil {
+		d.doubt(err, a.ConceptKeys())
 		return myriad.Agent{}, err
 	}
 	d.patch(stored.Name, &stored)
@@ -48,6 +52,9 @@ func (d *Directory) PutAgent(ctx context.Context, a myriad.Agent, g myriad.Guard
 func (d *Directory) DeleteAgent(ctx context.Context, name string, g myriad.Guard) (myriad.Agent, error) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
+	if err := d.catchUp(ctx); err != nil {
+		return d.keep(write{name: name, guard: g}, err)
+	}
 	var was myriad.Agent
 	err := d.ask(ctx, func(ctx context.Context) (err error) {
 		was, err = d.cfg.Graph.DeleteAgent(ctx, name, g)
@@ -57,6 +64,7 @@ func (d *Directory) DeleteAgent(ctx context.Context, name string, g myriad.Guard
 		return d.keep(write{name: name, guard: g}, err)
 	}
 	if err != nil {
+		d.doubt(err, nil)
 		return myriad.Agent{}, err
 	}
 	d.patch(name, nil)
@@ -88,13 +96,29 @@ func (d *Directory) patch(name string, a *myriad.Agent) {
 		}
 	}
 	d.views.each(func(v *view) {
-		exact, changedExact := replaced(v.handlers.Exact, name, a, slices.Contains(concepts, v.handlers.Concept))
-		others, changedAny := replaced(v.handlers.Any, name, a, slices.Contains(concepts, myriad.AnyConcept))
-		if changedExact || changedAny {
-			v.handlers = myriad.Handlers{Concept: v.handlers.Concept, Exact: exact, Any: others}
-			v.dirty = !d.down.Load()
+		if h, changed := written(v.handlers, name, a, concepts); changed {
+			v.handlers, v.dirty = h, !d.down.Load()
 		}
 	})
+}
+
+// written is what the graph knows of a concept once the agent is written, or gone when a is nil; concepts are the agent's.
+func written(h myriad.Handlers, name string, a *myriad.Agent, concepts []string) (_ myriad.Handlers, changed bool) {
+	exact, changedExact := replaced(h.Exact, name, a, slices.Contains(concepts, h.Concept))
+	others, changedAny := replaced(h.Any, name, a, slices.Contains(concepts, myriad.AnyConcept))
+	return myriad.Handlers{Concept: h.Concept, Exact: exact, Any: others}, changedExact || changedAny
+}
+
+// doubt has views read again after a write that the graph may have done although its asker left.
+func (d *Directory) doubt(err error, concepts []string) {
+	switch myriad.ErrorCode(err) {
+	case myriad.CodeCancelled, myriad.CodeDeadline, myriad.CodeInternal:
+		if len(concepts) > 0 {
+			d.Invalidate(concepts...)
+		} else {
+			d.Invalidate()
+		}
+	}
 }
 
 // replaced is the list without the agent of that name, and with a when it belongs there; a learned weight stays.
