@@ -56,14 +56,20 @@ func described(text string) func(*myriad.Agent) {
 
 // TestKeptWritesAreNotOvertaken: a write after recovery comes after those that were kept, whoever applies them.
 func TestKeptWritesAreNotOvertaken(t *testing.T) {
-	g := newGraph()
-	d := discovery.New(discovery.Config{Graph: g})
+	g, events := newGraph(), &told{}
+	d := discovery.New(discovery.Config{Graph: g, Sink: events})
 	defer d.Close()
 	g.down.Store(true)
 	put(t, d, agent("A", described("old")))
+	if events.of(myriad.KindAgentPut) != 1 {
+		t.Error("a kept write is told when it is taken")
+	}
 	g.down.Store(false) // and nobody has noticed yet
 	if stored := put(t, d, agent("A", described("new"))); stored.Revision != 2 {
 		t.Errorf("the kept write comes first: revision %d", stored.Revision)
+	}
+	if events.of(myriad.KindAgentPut) != 2 {
+		t.Error("and not again when it is applied")
 	}
 	if a, err := g.Agent(t.Context(), "A"); err != nil || a.Description != "new" {
 		t.Errorf("in the graph: %+v, %v", a, err)

@@ -42,13 +42,16 @@ func (d *Directory) keep(w write, because error) (myriad.Agent, error) {
 	}
 	d.patch(w.name, w.agent)
 	d.wakeRun()
-	if w.agent != nil {
-		return *w.agent, nil
-	}
-	if found {
+	if w.agent == nil {
+		known.Name = w.name // all that is known when no view has the agent
+		d.gone(known)
 		return known, nil
 	}
-	return myriad.Agent{Name: w.name}, nil
+	if found && known.Endpoint != w.agent.Endpoint {
+		d.gone(known)
+	}
+	d.cfg.Sink.Emit(myriad.Event{Kind: myriad.KindAgentPut, At: time.Now(), Agent: w.name, Endpoint: w.agent.Endpoint})
+	return *w.agent, nil
 }
 
 // known gives an agent as kept writes or the views have it. mu is held.
