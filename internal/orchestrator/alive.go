@@ -72,9 +72,15 @@ func (r *run) pin(i int32, release func()) bool {
 	}
 	r.mu.Unlock()
 	if over && release != nil {
-		release()
+		r.unpin(release)
 	}
 	return !over
+}
+
+// unpin lets an agent go that was woken or grown.
+func (r *run) unpin(release func()) {
+	defer r.guard("releasing an agent")
+	release()
 }
 
 // grow has an agent made for a concept that nobody knows, and goes on with it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -222,7 +223,20 @@ func (o *Orchestrator) live(id string) *run {
 	return o.runs[id]
 }
 
+// Draining says that no new runs are taken.
+func (o *Orchestrator) Draining() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.draining
+}
+
+// emit tells the sink. A sink that panics must not keep a task's dependents from being launched.
 func (o *Orchestrator) emit(e myriad.Event) {
+	defer func() {
+		if p := recover(); p != nil {
+			o.log.Error("the event sink panicked", "event", e.Kind, "run", e.RunID, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
 	e.At = time.Now()
 	o.sink.Emit(e)
 }

@@ -246,6 +246,5 @@ func (r *run) guard(doing string) {
 func (r *run) panicked(doing, task string, p any) {
 	stack := string(debug.Stack())
 	r.o.log.Error("panic", "doing", doing, "run", r.id, "task", task, "panic", p, "stack", stack)
-	defer func() { _ = recover() }() // when it was the sink that panicked, there is nobody left to tell
 	r.emit(myriad.Event{Kind: myriad.KindPanic, TaskID: task, Reason: fmt.Sprintf("%s: %v", doing, p), Stack: stack})
 }

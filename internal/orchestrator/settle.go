@@ -68,7 +68,7 @@ func (r *run) place(i int32, result *myriad.Result, now time.Duration, after *se
 // told tells what was settled, and makes the record when nothing is left. No lock is held.
 func (r *run) told(after *settled) {
 	for _, release := range after.release {
-		release()
+		r.unpin(release)
 	}
 	for _, i := range after.finished {
 		r.emit(myriad.Event{Kind: myriad.KindTaskFinished, TaskID: r.plan.tasks[i].ID.Key, Task: &r.plan.tasks[i], Result: &r.results[i],

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -226,7 +227,11 @@ func (r *run) exchange(g granted) (next granted, ok bool, more []int32) {
 	from := time.Now()
 	reply := r.o.cfg.Caller.Call(r.ctx, call)
 	w.busy += time.Since(from)
-	w.attempts = append(w.attempts, reply.Attempts...)
-	w.rejections = append(w.rejections, reply.Rejections...)
+	if w.attempts == nil {
+		w.attempts = reply.Attempts
+	} else {
+		w.attempts = slices.Concat(w.attempts, reply.Attempts)
+	}
+	w.reject(reply.Rejections)
 	return r.judge(g.task, &reply)
 }
