@@ -157,6 +157,9 @@ func (a *API) compatDiscover(w *responder, r *http.Request, body []byte) error {
 		}
 	}
 	reply.Status, reply.Message = "no_agent_found", "No suitable agent found for concept '"+ask.Concept+"' with intent '"+ask.Intent+"'"
+	if len(found.Candidates) > 0 {
+		reply.Message = "The agent for concept '" + ask.Concept + "' with intent '" + ask.Intent + "' is dormant: a task wakes it"
+	}
 	a.told(myriad.KindDiscover, "not_found")
 	return a.replyJSON(w, http.StatusNotFound, reply)
 }

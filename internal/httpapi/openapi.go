@@ -3,7 +3,6 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -184,16 +183,4 @@ func (s *schemas) response(op *oaOperation, rep reply) error {
 	}
 	res.Content[media] = content
 	return nil
-}
-
-// undocumented lists what the table lacks of a route's description; a test wants none.
-func undocumented(table []*route) []string {
-	var out []string
-	for _, rt := range table {
-		known := slices.ContainsFunc(tags, func(t oaTag) bool { return t.Name == rt.tag })
-		if rt.id == "" || rt.summary == "" || !known || len(rt.replies) == 0 {
-			out = append(out, rt.method+" "+rt.path)
-		}
-	}
-	return out
 }
