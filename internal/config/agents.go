@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/myriad-mind/myriad"
 )
@@ -15,7 +16,7 @@ type AgentsFile struct {
 }
 
 // ReadAgents reads an agents file: YAML or JSON, `agents:` with a list of agents in the fields of the API. The error lists every mistake of every
-// agent; a file with mistakes gives no agents.
+// agent with its line; a file with mistakes gives no agents.
 func ReadAgents(file string) (*AgentsFile, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
@@ -34,32 +35,40 @@ func ParseAgents(data []byte) (*AgentsFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	shape := newShape(data)
+	mistakes, broken := shape.check()
 	var file struct {
 		Agents []json.RawMessage `json:"agents"`
 	}
-	if err := strict(raw, &file); err != nil {
-		return nil, myriad.Invalid([]myriad.Mistake{{Rule: err.Error()}})
+	if err := strict(raw, &file); err != nil && len(mistakes) == 0 {
+		mistakes = append(mistakes, myriad.Mistake{Rule: err.Error()})
 	}
 	out := &AgentsFile{Agents: make([]myriad.Agent, 0, len(file.Agents))}
-	var mistakes []myriad.Mistake
 	first := make(map[string]int, len(file.Agents))
 	for i, item := range file.Agents {
+		if broken[i] {
+			continue
+		}
 		at := fmt.Sprintf("agents[%d]", i)
+		wrong := func(key, rule string) {
+			path := strings.TrimSuffix(at+"."+key, ".")
+			mistakes = append(mistakes, myriad.Mistake{Path: path, Rule: rule + shape.line(path)})
+		}
 		var a myriad.Agent
 		if err := strict(item, &a); err != nil {
-			mistakes = append(mistakes, myriad.Mistake{Path: at, Rule: err.Error()})
+			wrong("", err.Error())
 			continue
 		}
 		a.Owner = myriad.OwnerFile
-		a, wrong := myriad.CheckAgent(a)
-		for _, m := range wrong {
-			mistakes = append(mistakes, myriad.Mistake{Path: at + "." + m.Path, Rule: m.Rule})
+		a, rules := myriad.CheckAgent(a)
+		for _, m := range rules {
+			wrong(m.Path, m.Rule)
 		}
 		if j, ok := first[a.Name]; ok && a.Name != "" {
-			mistakes = append(mistakes, myriad.Mistake{Path: at + ".name", Rule: fmt.Sprintf("%q is the name of agents[%d] already", a.Name, j)})
-			continue
+			wrong("name", fmt.Sprintf("%q is the name of agents[%d] already", a.Name, j))
+		} else {
+			first[a.Name] = i
 		}
-		first[a.Name] = i
 		out.Agents = append(out.Agents, a)
 	}
 	if err := myriad.Invalid(mistakes); err != nil {

@@ -131,7 +131,7 @@ func Default() Config {
 
 // DefaultData is the data directory of this user.
 func DefaultData() string {
-	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) { // the specification has relative ones ignored
 		return filepath.Join(dir, "myriad")
 	}
 	if runtime.GOOS != "windows" && runtime.GOOS != "darwin" {

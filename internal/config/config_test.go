@@ -145,7 +145,11 @@ func TestSizes(t *testing.T) {
 func TestYAMLToJSON(t *testing.T) {
 	for in, want := range map[string]string{
 		"a: 1\nb: [x, true, null, 2.50]": `{"a":1,"b":["x",true,null,2.50]}`,
-		`{"n": 12345678901234567890.10}`: `{"n":12345678901234567890.10}`,
+		`{"n": 12345678901234567890.10}`: `{"n": 12345678901234567890.10}`,
+		"n: 12345678901234567890.10":     `{"n":12345678901234567890.10}`,
+		"n: [1e400, -0, '1e400']":        `{"n":[1e400,-0,"1e400"]}`,
+		`{"a": "\ud83d\ude00 \/"}`:       `{"a": "\ud83d\ude00 \/"}`,
+		"# nothing":                      `null`,
 		"a: yes\nb: 'no'":                `{"a":"yes","b":"no"}`,
 		"a: &x [1]\nb: *x":               `{"a":[1],"b":[1]}`,
 		"when: 2020-01-02":               `{"when":"2020-01-02"}`,
@@ -197,7 +201,7 @@ func TestAgentsFile(t *testing.T) {
 	for _, m := range err.(*myriad.Error).Mistakes {
 		text += m.Path + ": " + m.Rule + "\n"
 	}
-	for _, want := range []string{"agents[0]: ", "endpont", "agents[1].endpoint", "agents[1].concepts", "agents[3].name"} {
+	for _, want := range []string{"agents[0].endpont: is no field (line 3)", "agents[1].endpoint: ", "(line 6)", "agents[1].concepts: ", "(line 7)", "agents[3].name: ", "(line 11)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the mistakes lack %q:\n%s", want, text)
 		}

@@ -88,12 +88,13 @@ func fileValues(file string) (map[string]string, []myriad.Mistake) {
 	return flatten(file, raw)
 }
 
-// Print writes every key with its value and source. There are no secrets among them: tokens and credentials are files, named here and read later.
+// Print writes every key with its value and source. Secrets are not among them: tokens and credentials are files, named here and read
+// later, and a password in a URL is left out.
 func (l *Loaded) Print(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(tw, "KEY\tVALUE\tFROM")
 	for _, o := range options {
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", o.key, text(o.into(&l.Config)), l.sources[o.key])
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", o.key, shown(o.into(&l.Config)), l.sources[o.key])
 	}
 	return tw.Flush()
 }

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // option is one key: where its value goes, and what it is for. The environment name and the flag follow from the key.
 type option struct {
@@ -23,25 +26,25 @@ func (o option) flag() string {
 
 // options is every key there is, in the order in which they are printed.
 var options = []option{
-	{key: "listen", help: "address to serve on; anything but loopback needs a token", into: func(c *Config) any { return &c.Listen }},
+	{key: "listen", help: "address to serve on; anything but loopback needs a token", into: func(c *Config) any { return &c.Listen }, check: listenAddress},
 	{key: "data", help: "data directory", into: func(c *Config) any { return &c.Data }, check: filled(func(c *Config) string { return c.Data })},
 	{key: "agents", help: "file of agents that belong to the file; SIGHUP reads it again", into: func(c *Config) any { return &c.Agents }},
 	{key: "token_file", help: "file that holds the token; by default one is made in the data directory", into: func(c *Config) any { return &c.TokenFile }},
 	{key: "insecure", help: "serve off loopback without asking for the token", into: func(c *Config) any { return &c.Insecure }},
 	{key: "tls_cert", help: "certificate file (PEM)", into: func(c *Config) any { return &c.TLSCert }, check: tlsPair},
 	{key: "tls_key", help: "key file (PEM)", into: func(c *Config) any { return &c.TLSKey }},
-	{key: "allowed_hosts", help: "further host names that requests may be addressed to", into: func(c *Config) any { return &c.AllowedHosts }},
-	{key: "origins", help: "further origins whose pages may make changes", into: func(c *Config) any { return &c.Origins }},
+	{key: "allowed_hosts", help: "further host names that requests may be addressed to", into: func(c *Config) any { return &c.AllowedHosts }, check: each(func(c *Config) []string { return c.AllowedHosts }, "host names", isHost)},
+	{key: "origins", help: "further origins whose pages may make changes", into: func(c *Config) any { return &c.Origins }, check: each(func(c *Config) []string { return c.Origins }, "origins like https://host:port", isOrigin)},
 	{key: "grace", help: "how long running runs may finish when the server stops", into: func(c *Config) any { return &c.Grace }},
 	{key: "log_level", help: "debug, info, warn or error", into: func(c *Config) any { return &c.LogLevel }, check: oneOf(func(c *Config) string { return c.LogLevel }, "debug", "info", "warn", "error")},
 	{key: "log_format", help: "text or json", into: func(c *Config) any { return &c.LogFormat }, check: oneOf(func(c *Config) string { return c.LogFormat }, "text", "json")},
-	{key: "otlp_endpoint", help: "URL of an OTLP/HTTP collector; none turns traces off", into: func(c *Config) any { return &c.OTLPEndpoint }},
+	{key: "otlp_endpoint", help: "URL of an OTLP/HTTP collector; none turns traces off", into: func(c *Config) any { return &c.OTLPEndpoint }, check: address(func(c *Config) string { return c.OTLPEndpoint }, "http", "https")},
 
-	{key: "run.timeout", help: "deadline of a run that names none", into: func(c *Config) any { return &c.Run.Timeout }, check: timeoutOrder},
+	{key: "run.timeout", help: "deadline of a run that names none", into: func(c *Config) any { return &c.Run.Timeout }, check: atMost(func(c *Config) time.Duration { return c.Run.Timeout }, func(c *Config) time.Duration { return c.Run.MaxTimeout }, "run.max_timeout")},
 	{key: "run.max_timeout", help: "longest deadline that a run may name", into: func(c *Config) any { return &c.Run.MaxTimeout }},
 	{key: "run.max_tasks", help: "tasks of a plan", into: func(c *Config) any { return &c.Run.MaxTasks }},
 	{key: "run.max_args", help: "args of a task", into: func(c *Config) any { return &c.Run.MaxArgs }},
-	{key: "run.max_args_depth", help: "nesting of args", into: func(c *Config) any { return &c.Run.MaxArgsDepth }},
+	{key: "run.max_args_depth", help: "nesting of args", into: func(c *Config) any { return &c.Run.MaxArgsDepth }, check: argsDepth},
 	{key: "run.max_results", help: "results of a run together", into: func(c *Config) any { return &c.Run.MaxResults }},
 	{key: "run.max_runs", help: "runs under way; more are refused", into: func(c *Config) any { return &c.Run.MaxRuns }},
 	{key: "run.max_waiting_tasks", help: "tasks that wait, over all runs; past it new runs are refused", into: func(c *Config) any { return &c.Run.MaxWaiting }},
@@ -51,8 +54,8 @@ var options = []option{
 	{key: "call.max_job", help: "one job", into: func(c *Config) any { return &c.Call.MaxJob }},
 	{key: "call.max_answer", help: "one answer", into: func(c *Config) any { return &c.Call.MaxAnswer }},
 	{key: "call.max_connections", help: "connections kept to agents", into: func(c *Config) any { return &c.Call.MaxConnections }, alias: []string{"HTTP_POOL_MAX"}},
-	{key: "call.proxy", help: "URL of a proxy to agents; none by default, whatever the environment says", into: func(c *Config) any { return &c.Call.Proxy }},
-	{key: "call.reading_intents", help: "intents that only read, so may be repeated and remembered", into: func(c *Config) any { return &c.Call.ReadingIntents }},
+	{key: "call.proxy", help: "URL of a proxy to agents; none by default, whatever the environment says", into: func(c *Config) any { return &c.Call.Proxy }, check: address(func(c *Config) string { return c.Call.Proxy }, "http", "https", "socks5")},
+	{key: "call.reading_intents", help: "intents that only read, so may be repeated and remembered", into: func(c *Config) any { return &c.Call.ReadingIntents }, check: each(func(c *Config) []string { return c.Call.ReadingIntents }, "intents in lower case", isIntent)},
 	{key: "call.networks_allow", help: "networks that agents may be in: CIDR, or loopback, private, public, link-local, metadata, any", into: func(c *Config) any { return &c.Call.NetworksAllow }},
 	{key: "call.networks_deny", help: "networks that they may not be in, whatever is allowed", into: func(c *Config) any { return &c.Call.NetworksDeny }},
 
@@ -61,11 +64,11 @@ var options = []option{
 	{key: "slots.adaptive", help: "let latency decide an agent's slots", into: func(c *Config) any { return &c.Slots.Adaptive }},
 
 	{key: "breaker.failures", help: "failures in a row that open an agent's breaker", into: func(c *Config) any { return &c.Breaker.Failures }},
-	{key: "breaker.open_for", help: "how long it stays open before a probe", into: func(c *Config) any { return &c.Breaker.OpenFor }},
+	{key: "breaker.open_for", help: "how long it stays open before a probe", into: func(c *Config) any { return &c.Breaker.OpenFor }, check: atMost(func(c *Config) time.Duration { return c.Breaker.OpenFor }, func(c *Config) time.Duration { return c.Breaker.MaxOpenFor }, "breaker.max_open_for")},
 	{key: "breaker.max_open_for", help: "how long at the most when it trips again and again", into: func(c *Config) any { return &c.Breaker.MaxOpenFor }},
 	{key: "breaker.failure_ratio", help: "share of failures that opens it; 0 is off", into: func(c *Config) any { return &c.Breaker.FailureRatio }, check: share(func(c *Config) float64 { return c.Breaker.FailureRatio })},
 	{key: "breaker.slow_call", help: "what counts as slow; 0 is off", into: func(c *Config) any { return &c.Breaker.SlowCall }},
-	{key: "breaker.slow_ratio", help: "share of slow calls that opens it; 0 is off", into: func(c *Config) any { return &c.Breaker.SlowRatio }, check: share(func(c *Config) float64 { return c.Breaker.SlowRatio })},
+	{key: "breaker.slow_ratio", help: "share of slow calls that opens it; 0 is off", into: func(c *Config) any { return &c.Breaker.SlowRatio }, check: slowCalls},
 	{key: "breaker.window", help: "over which shares are counted", into: func(c *Config) any { return &c.Breaker.Window }},
 	{key: "breaker.min_calls", help: "calls in the window before shares count", into: func(c *Config) any { return &c.Breaker.MinCalls }},
 	{key: "graph_breaker.failures", help: "failures in a row that open the graph's breaker", into: func(c *Config) any { return &c.GraphBreaker.Failures }},
@@ -74,10 +77,10 @@ var options = []option{
 	{key: "retry.budget_ratio", help: "retries and hedges as a share of recent calls", into: func(c *Config) any { return &c.Retry.BudgetRatio }, check: share(func(c *Config) float64 { return c.Retry.BudgetRatio })},
 	{key: "retry.budget_min", help: "retries and hedges that are always allowed in 10 s", into: func(c *Config) any { return &c.Retry.BudgetMin }},
 	{key: "retry.max_attempts", help: "attempts at one task", into: func(c *Config) any { return &c.Retry.MaxAttempts }},
-	{key: "retry.backoff_base", help: "before the same agent is tried again", into: func(c *Config) any { return &c.Retry.BackoffBase }},
+	{key: "retry.backoff_base", help: "before the same agent is tried again", into: func(c *Config) any { return &c.Retry.BackoffBase }, check: atMost(func(c *Config) time.Duration { return c.Retry.BackoffBase }, func(c *Config) time.Duration { return c.Retry.BackoffMax }, "retry.backoff_max")},
 	{key: "retry.backoff_max", help: "the same, at the most", into: func(c *Config) any { return &c.Retry.BackoffMax }},
 	{key: "hedge.enabled", help: "ask a second agent when the first is slow", into: func(c *Config) any { return &c.Hedge.Enabled }},
-	{key: "hedge.min_delay", help: "earliest moment of a hedge", into: func(c *Config) any { return &c.Hedge.MinDelay }},
+	{key: "hedge.min_delay", help: "earliest moment of a hedge", into: func(c *Config) any { return &c.Hedge.MinDelay }, check: atMost(func(c *Config) time.Duration { return c.Hedge.MinDelay }, func(c *Config) time.Duration { return c.Hedge.MaxDelay }, "hedge.max_delay")},
 	{key: "hedge.max_delay", help: "latest moment of a hedge", into: func(c *Config) any { return &c.Hedge.MaxDelay }},
 
 	{key: "cache.enabled", help: "keep last good answers", into: func(c *Config) any { return &c.Cache.Enabled }},

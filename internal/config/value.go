@@ -3,41 +3,31 @@ package config
 import (
 	"fmt"
 	"math"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// parse reads text into the value that into points to; the error is the rule that text breaks.
+// parse reads text into the value that into points to; the error is the rule that text breaks, and the value is as before.
 func parse(into any, text string) error {
 	text = strings.TrimSpace(text)
-	var err error
 	switch v := into.(type) {
 	case *string:
 		*v = text
 	case *bool:
-		switch text {
-		case "true", "false":
-			*v = text == "true"
-		default:
+		if text != "true" && text != "false" {
 			return fmt.Errorf("is true or false, not %q", text)
 		}
+		*v = text == "true"
 	case *int:
-		if *v, err = strconv.Atoi(text); err != nil {
-			return fmt.Errorf("is a whole number, not %q", text)
-		}
+		return assign(v, strconv.Atoi, text, "a whole number")
 	case *float64:
-		if *v, err = strconv.ParseFloat(text, 64); err != nil || math.IsNaN(*v) || math.IsInf(*v, 0) {
-			return fmt.Errorf("is a number, not %q", text)
-		}
+		return assign(v, parseFloat, text, "a number")
 	case *time.Duration:
-		if *v, err = time.ParseDuration(text); err != nil {
-			return fmt.Errorf("is a duration like 30s or 1h30m, not %q", text)
-		}
+		return assign(v, time.ParseDuration, text, "a duration like 30s or 1h30m")
 	case *Size:
-		if *v, err = parseSize(text); err != nil {
-			return err
-		}
+		return assign(v, parseSize, text, "a size like 4MiB or 65536")
 	case *[]string:
 		*v = nil
 		for item := range strings.SplitSeq(text, ",") {
@@ -47,6 +37,23 @@ func parse(into any, text string) error {
 		}
 	}
 	return nil
+}
+
+func assign[T any](into *T, parse func(string) (T, error), text, kind string) error {
+	v, err := parse(text)
+	if err != nil {
+		return fmt.Errorf("is %s, not %q", kind, text)
+	}
+	*into = v
+	return nil
+}
+
+func parseFloat(text string) (float64, error) {
+	f, err := strconv.ParseFloat(text, 64)
+	if err == nil && (math.IsNaN(f) || math.IsInf(f, 0)) {
+		err = strconv.ErrRange
+	}
+	return f, err
 }
 
 var units = []struct {
@@ -61,12 +68,12 @@ func parseSize(text string) (Size, error) {
 			continue
 		}
 		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-		if err != nil || n > math.MaxInt64/u.bytes {
+		if err != nil || n > math.MaxInt64/u.bytes || n < math.MinInt64/u.bytes {
 			break
 		}
 		return Size(n * u.bytes), nil
 	}
-	return 0, fmt.Errorf("is a size like 4MiB or 65536, not %q", text)
+	return 0, strconv.ErrSyntax
 }
 
 // String writes the size in the largest unit that divides it.
@@ -98,6 +105,18 @@ func text(from any) string {
 		return v.String()
 	}
 	panic(fmt.Sprintf("config: no written form for %T", from))
+}
+
+// shown is the written form as people may see it: without the password of a URL.
+func shown(from any) string {
+	if s, ok := from.(*string); ok && strings.Contains(*s, "@") {
+		u, err := url.Parse(*s)
+		if err != nil {
+			return "(not shown)"
+		}
+		return u.Redacted()
+	}
+	return text(from)
 }
 
 // outOfRange says whether a number is below zero, or zero where that is no value.

@@ -14,10 +14,12 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-// The bounds of a YAML document: what aliases may blow it up to, and its depth.
+// The bounds of a YAML document: what its aliases may blow it up to, and its depth.
 const (
-	maxNodes = 1 << 20
-	maxDepth = 128
+	maxNodes   = 1 << 20
+	maxDepth   = 128
+	maxBlowUp  = 16 << 20 // bytes of JSON beyond what the document itself can come to
+	maxEscaped = 6        // bytes of JSON that one byte of text can come to, like \u003c
 )
 
 // parseYAML reads exactly one document; nil for an empty one.
@@ -35,9 +37,15 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-// YAMLToJSON turns one YAML document (JSON is YAML too) into JSON. Numbers keep every digit, true and false are the only booleans, duplicate
-// keys are mistakes, and aliases cannot blow the document up beyond a bound.
+// YAMLToJSON turns one YAML document into JSON; JSON itself comes back as it is. Numbers keep every digit, true and false are the only
+// booleans, duplicate keys are mistakes, and aliases cannot blow the document up beyond a bound. An empty document is null.
 func YAMLToJSON(data []byte) ([]byte, error) {
+	if json.Valid(data) { // YAML lacks some of JSON's escapes, so JSON is not read as YAML
+		if err := checkJSON(data); err != nil {
+			return nil, &myriad.Error{Code: myriad.CodeInvalid, Message: err.Error(), Err: err}
+		}
+		return data, nil
+	}
 	node, err := parseYAML(data)
 	if err != nil {
 		return nil, &myriad.Error{Code: myriad.CodeInvalid, Message: "not YAML: " + err.Error(), Err: err}
@@ -45,7 +53,7 @@ func YAMLToJSON(data []byte) ([]byte, error) {
 	if node == nil {
 		return []byte("null"), nil
 	}
-	w := &jsonWriter{}
+	w := &jsonWriter{most: maxEscaped*len(data) + maxBlowUp}
 	if err := w.node(node, 0); err != nil {
 		return nil, &myriad.Error{Code: myriad.CodeInvalid, Message: err.Error(), Err: err}
 	}
@@ -55,10 +63,11 @@ func YAMLToJSON(data []byte) ([]byte, error) {
 type jsonWriter struct {
 	out   bytes.Buffer
 	nodes int
+	most  int // bytes
 }
 
 func (w *jsonWriter) node(n *yaml.Node, depth int) error {
-	if w.nodes++; w.nodes > maxNodes {
+	if w.nodes++; w.nodes > maxNodes || w.out.Len() > w.most {
 		return fmt.Errorf("line %d: the document is too large once its aliases are followed", n.Line)
 	}
 	if depth > maxDepth {
@@ -134,6 +143,10 @@ func (w *jsonWriter) scalar(n *yaml.Node) error {
 		}
 		w.out.WriteString(n.Value)
 	case "!!str", "!!timestamp":
+		if n.Style == 0 && jsonNumber.MatchString(n.Value) { // a number too large for the YAML package to know it as one
+			w.out.WriteString(n.Value)
+			return nil
+		}
 		w.text(n.Value)
 	default:
 		return fmt.Errorf("line %d: values of type %s are not supported", n.Line, n.ShortTag())
@@ -147,85 +160,4 @@ func (w *jsonWriter) text(s string) {
 		panic(err)
 	}
 	w.out.Write(raw)
-}
-
-// flatten gives the scalar values of a configuration file by dotted key, and every key that does not exist.
-func flatten(file string, data []byte) (map[string]string, []myriad.Mistake) {
-	node, err := parseYAML(data)
-	if err != nil {
-		return nil, []myriad.Mistake{{Rule: fmt.Sprintf("%s is not YAML: %v", file, err)}}
-	}
-	f := &flattener{file: file, values: map[string]string{}}
-	if node != nil {
-		f.mapping(node, "")
-	}
-	return f.values, f.mistakes
-}
-
-type flattener struct {
-	file     string
-	values   map[string]string
-	mistakes []myriad.Mistake
-}
-
-func (f *flattener) mistake(n *yaml.Node, key, rule string) {
-	f.mistakes = append(f.mistakes, myriad.Mistake{Path: key, Rule: fmt.Sprintf("%s (%s, line %d)", rule, f.file, n.Line)})
-}
-
-func (f *flattener) mapping(n *yaml.Node, prefix string) {
-	if n.Kind != yaml.MappingNode {
-		f.mistake(n, strings.TrimSuffix(prefix, "."), "must be a mapping of keys")
-		return
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := prefix+n.Content[i].Value, n.Content[i+1]
-		_, twice := f.values[key]
-		switch {
-		case twice:
-			f.mistake(n.Content[i], key, "is there twice")
-		case isOption(key):
-			f.value(key, value)
-		case isSection(key):
-			f.mapping(value, key+".")
-		default:
-			f.mistake(n.Content[i], key, "is no key of the configuration")
-		}
-	}
-}
-
-func (f *flattener) value(key string, n *yaml.Node) {
-	switch n.Kind {
-	case yaml.ScalarNode:
-		f.values[key] = n.Value
-	case yaml.SequenceNode:
-		items := make([]string, 0, len(n.Content))
-		for _, item := range n.Content {
-			if item.Kind != yaml.ScalarNode || strings.Contains(item.Value, ",") {
-				f.mistake(item, key, "must be a list of plain values")
-				return
-			}
-			items = append(items, item.Value)
-		}
-		f.values[key] = strings.Join(items, ",")
-	default:
-		f.mistake(n, key, "must be a plain value or a list of them")
-	}
-}
-
-func isOption(key string) bool {
-	for _, o := range options {
-		if o.key == key {
-			return true
-		}
-	}
-	return false
-}
-
-func isSection(key string) bool {
-	for _, o := range options {
-		if strings.HasPrefix(o.key, key+".") {
-			return true
-		}
-	}
-	return false
 }
