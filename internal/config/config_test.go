@@ -14,10 +14,16 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-func load(t *testing.T, env map[string]string, file string, args ...string) (*Loaded, error) {
+func bound(t *testing.T) *pflag.FlagSet {
 	t.Helper()
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	Bind(flags)
+	return flags
+}
+
+func load(t *testing.T, env map[string]string, file string, args ...string) (*Loaded, error) {
+	t.Helper()
+	flags := bound(t)
 	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +125,7 @@ func TestPrintShowsWhereFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(out.String()), " ")
-	for _, want := range []string{"cache.max_bytes 8MiB env MYRIAD_CACHE_MAX_BYTES", "grace 3s flag --grace", "slots.total 100 default"} {
+	for _, want := range []string{"cache.max_bytes env MYRIAD_CACHE_MAX_BYTES 8MiB", "grace flag --grace 3s", "slots.total default 100"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the print lacks %q", want)
 		}

@@ -88,13 +88,13 @@ func fileValues(file string) (map[string]string, []myriad.Mistake) {
 	return flatten(file, raw)
 }
 
-// Print writes every key with its value and source. Secrets are not among them: tokens and credentials are files, named here and read
+// Print writes every key with its source and its value, which may be long. Secrets are not among them: tokens and credentials are files, named here and read
 // later, and a password in a URL is left out.
 func (l *Loaded) Print(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, "KEY\tVALUE\tFROM")
+	fmt.Fprintln(tw, "KEY\tFROM\tVALUE")
 	for _, o := range options {
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", o.key, shown(o.into(&l.Config)), l.sources[o.key])
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", o.key, l.sources[o.key], shown(o.into(&l.Config)))
 	}
 	return tw.Flush()
 }
