@@ -136,7 +136,7 @@ type Provenance struct {
 	QueuedMS    float64     `json:"queued_ms"`            // waiting for slots, all waits together
 	ColdStartMS float64     `json:"cold_start_ms,omitempty"`
 	StartMS     float64     `json:"start_ms"`    // since the start of the run, when the task became ready
-	DurationMS  float64     `json:"duration_ms"` // from ready to finished, without queued_ms
+	DurationMS  float64     `json:"duration_ms"` // in exchanges with agents, waking and growing; without queued_ms
 	Ranking     []Ranked    `json:"ranking,omitempty"`
 	Graph       string      `json:"graph,omitempty"`        // GraphFresh or GraphStale
 	GraphAgeMS  int64       `json:"graph_age_ms,omitempty"` // age of a stale view

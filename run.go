@@ -45,7 +45,7 @@ type RunRecord struct {
 	Log            []RunStep // what happened in order; event n of the run is Log[n-1]
 	IdempotencyKey string
 	BodyHash       string          // of the request's body, to tell a reused key; hex SHA-256
-	Plan           json.RawMessage // the request's body; kept while the run is running only
+	Plan           json.RawMessage // the announced tasks, a JSON list of Planned
 }
 
 // RunStep is one event of a run: a RunEventKind, and the task's place in the plan where it is about one, else -1.

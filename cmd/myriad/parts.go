@@ -111,7 +111,7 @@ func (forgetful) KeepGood(string, myriad.GoodAnswer) {}
 func (s *server) ready() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if s.draining.Load() {
+	if s.orchestrator.Draining() {
 		return myriad.Errorf(myriad.CodeDraining, "the server is shutting down")
 	}
 	if err := s.store.Graph().Ping(ctx); err != nil {

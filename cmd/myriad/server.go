@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -44,7 +43,6 @@ type server struct {
 	api          *httpapi.API
 	http         *http.Server
 	listener     net.Listener
-	draining     atomic.Bool
 }
 
 // options change a server for the commands that run one of their own.
@@ -54,8 +52,8 @@ type options struct {
 }
 
 // newServer wires the system, from the store up to the listener. When a part fails, the parts before it are closed.
-func newServer(ctx context.Context, cfg config.Config, log *slog.Logger, opts options) (s *server, err error) {
-	s = &server{cfg: cfg, log: log, hub: httpapi.NewHub()}
+func newServer(ctx context.Context, cfg config.Config, log *slog.Logger, opts options) (_ *server, err error) {
+	s := &server{cfg: cfg, log: log, hub: httpapi.NewHub()}
 	defer func() {
 		if err != nil {
 			s.close(ctx)
@@ -156,7 +154,6 @@ func (s *server) run(ctx context.Context) error {
 
 // drain ends what clients see: runs first, because requests wait for them, then the listener.
 func (s *server) drain(grace context.Context) error {
-	s.draining.Store(true)
 	err := s.orchestrator.Drain(grace)
 	if s.listener == nil {
 		return err
