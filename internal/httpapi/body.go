@@ -29,8 +29,6 @@ func (a *API) readBody(w *responder, r *http.Request, rt *route) ([]byte, error)
 		return nil, tooLarge(limit)
 	}
 	body, err := readAll(http.MaxBytesReader(w.ResponseWriter, r.Body, limit), r.ContentLength)
-	// The deadline that enter set must be gone before the handler starts: with it the server watches the connection meanwhile.
-	_ = w.control.SetReadDeadline(time.Time{})
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge(limit)
 	}
@@ -40,6 +38,9 @@ func (a *API) readBody(w *responder, r *http.Request, rt *route) ([]byte, error)
 	case err != nil:
 		return nil, &myriad.Error{Code: myriad.CodeInvalid, Message: "the body broke off: " + err.Error(), Err: err}
 	}
+	// The deadline that enter set must be gone before the handler starts: with it the server watches the connection meanwhile. It stays
+	// for a body that did not come in whole, whose rest the server drains.
+	_ = w.control.SetReadDeadline(time.Time{})
 	return body, nil
 }
 
