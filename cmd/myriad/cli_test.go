@@ -31,7 +31,7 @@ func command(t *testing.T, stdin string, args ...string) (code int, out, errOut 
 }
 
 // startServer runs a whole server on a free port until the test ends, and fails the test when it does not stop in order.
-func startServer(t *testing.T, change ...func(*config.Config)) (*server, *client.Client) {
+func startServer(t testing.TB, change ...func(*config.Config)) (*server, *client.Client) {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Data, cfg.Listen = t.TempDir(), "127.0.0.1:0"
@@ -60,7 +60,7 @@ func startServer(t *testing.T, change ...func(*config.Config)) (*server, *client
 }
 
 // startAgent serves an agent on loopback.
-func startAgent(t *testing.T, answer http.HandlerFunc) string {
+func startAgent(t testing.TB, answer http.HandlerFunc) string {
 	t.Helper()
 	srv := httptest.NewServer(answer)
 	t.Cleanup(srv.Close)
@@ -71,7 +71,7 @@ func say(w http.ResponseWriter, data string) {
 	fmt.Fprintf(w, `{"agent_name":"T","status":"success","data":%q}`, data)
 }
 
-func put(t *testing.T, c *client.Client, a myriad.Agent) {
+func put(t testing.TB, c *client.Client, a myriad.Agent) {
 	t.Helper()
 	if _, err := c.PutAgent(t.Context(), a); err != nil {
 		t.Fatal(err)
