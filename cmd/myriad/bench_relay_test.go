@@ -16,8 +16,8 @@ import (
 	"github.com/myriad-mind/myriad/client"
 )
 
-// relay is the floor of any orchestrator in Go: a handler that only decodes the request, makes the calls through a pooled transport, and encodes the
-// reply. It plans nothing, finds nobody, keeps nothing.
+// relay is the floor of any orchestrator in Go: a handler that only decodes the request, makes the calls through a pooled transport, and encodes a reply
+// of the same shape. It plans nothing, finds nobody, keeps nothing.
 type relay struct {
 	agent  string
 	client *http.Client
@@ -41,16 +41,23 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	results := make(map[string]json.RawMessage, len(plan.Tasks))
+	begin := time.Now()
+	results := make(map[string]relayed, len(plan.Tasks))
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for _, task := range plan.Tasks {
 		one := func() {
 			job, _ := json.Marshal(task)
-			answer, err := post(r.client, r.agent, job)
-			if err != nil {
-				answer = []byte(`{"status":"error"}`)
+			start := time.Since(begin)
+			raw, err := post(r.client, r.agent, job)
+			answer := relayed{TaskID: task.TaskID, Succeeded: err == nil}
+			if err != nil || json.Unmarshal(raw, &answer) != nil {
+				answer.Status = "error"
 			}
+			took := myriad.Millis(time.Since(begin) - start)
+			answer.Provenance = myriad.Provenance{Source: myriad.SourceLive, Agent: "Bench_AI", Endpoint: r.agent, DurationMS: took, Graph: myriad.GraphFresh,
+				Attempts: []myriad.Attempt{{Agent: "Bench_AI", Endpoint: r.agent, Outcome: myriad.OutcomeSuccess, HTTPStatus: 200, StartMS: myriad.Millis(start), DurationMS: took}},
+				Ranking:  []myriad.Ranked{{Agent: "Bench_AI", Score: 0.5, Tier: myriad.TierExact}}}
 			mu.Lock()
 			results[string(task.TaskID)] = answer
 			mu.Unlock()
@@ -67,7 +74,20 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	all.Wait()
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "results": results})
+	_ = json.NewEncoder(w).Encode(struct {
+		myriad.RunSummary
+		Results map[string]relayed `json:"results"`
+	}{myriad.RunSummary{RunID: "01890a5d-ac96-774b-bcce-b302099a8057", Status: myriad.RunSuccess, StartedAt: begin, FinishedAt: time.Now()}, results})
+}
+
+// relayed is a result in the shape of ours, so that both replies are as long.
+type relayed struct {
+	TaskID     json.RawMessage   `json:"task_id"`
+	AgentName  string            `json:"agent_name"`
+	Data       json.RawMessage   `json:"data"`
+	Status     string            `json:"status"`
+	Succeeded  bool              `json:"succeeded"`
+	Provenance myriad.Provenance `json:"provenance"`
 }
 
 func post(c *http.Client, url string, body []byte) ([]byte, error) {
