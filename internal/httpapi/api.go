@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -18,7 +19,7 @@ type API struct {
 	cfg      Config
 	table    []*route
 	mux      *http.ServeMux
-	document []byte // OpenAPI, made once from table
+	document func() ([]byte, error) // OpenAPI, made from table when it is first asked for
 	hosts    hostCheck
 	origins  *http.CrossOriginProtection
 	token    [sha256.Size]byte // of Config.Token
@@ -41,9 +42,7 @@ func New(cfg Config) (*API, error) {
 		a.mux.Handle(rt.method+" "+rt.path, a.serve(rt))
 	}
 	a.mux.HandleFunc("/", a.unrouted)
-	if a.document, err = document(a.table, cfg.Version); err != nil {
-		return nil, err
-	}
+	a.document = sync.OnceValues(func() ([]byte, error) { return document(a.table, cfg.Version) })
 	return a, nil
 }
 

@@ -36,8 +36,12 @@ func (a *API) readyz(w *responder, _ *http.Request, _ []byte) error {
 	return &myriad.Error{Code: code, Message: "not ready: " + err.Error(), RetryAfter: readyAgain, Err: err}
 }
 
-// openapi serves the document that New made of the table.
+// openapi serves the document of the table.
 func (a *API) openapi(w *responder, _ *http.Request, _ []byte) error {
-	a.reply(w, http.StatusOK, typeJSON, a.document)
+	document, err := a.document()
+	if err != nil {
+		return err
+	}
+	a.reply(w, http.StatusOK, typeJSON, document)
 	return nil
 }
