@@ -16,8 +16,8 @@ import (
 	"github.com/myriad-mind/myriad/client"
 )
 
-// relay is the floor of any orchestrator in Go: a handler that only decodes the request, makes the calls through a pooled transport, and encodes a reply
-// of the same shape. It plans nothing, finds nobody, keeps nothing.
+// relay is the floor of any orchestrator in Go: a handler that only decodes the request, makes the same calls (with the headers that
+// agents are promised) through a pooled transport, and encodes a reply of the same shape. It plans nothing, finds nobody, keeps nothing.
 type relay struct {
 	agent  string
 	client *http.Client
@@ -49,7 +49,8 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		one := func() {
 			job, _ := json.Marshal(task)
 			start := time.Since(begin)
-			raw, err := post(r.client, r.agent, job)
+			raw, err := post(r.client, r.agent, job, "X-Myriad-Deadline-Ms", "10000", "Idempotency-Key", "01890a5d-ac96-774b-bcce-b302099a8057/1",
+				"Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "Accept", "application/json", "User-Agent", "relay")
 			answer := relayed{TaskID: task.TaskID, Succeeded: err == nil}
 			if err != nil || json.Unmarshal(raw, &answer) != nil {
 				answer.Status = "error"
@@ -90,8 +91,17 @@ type relayed struct {
 	Provenance myriad.Provenance `json:"provenance"`
 }
 
-func post(c *http.Client, url string, body []byte) ([]byte, error) {
-	resp, err := c.Post(url, "application/json", bytes.NewReader(body))
+// post sends body with the headers given as names and values.
+func post(c *http.Client, url string, body []byte, headers ...string) ([]byte, error) {
+	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := c.Do(req)
 	if err != nil {
 		return nil, err
 	}
