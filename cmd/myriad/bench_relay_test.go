@@ -49,8 +49,7 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		one := func() {
 			job, _ := json.Marshal(task)
 			start := time.Since(begin)
-			raw, err := post(r.client, r.agent, job, "X-Myriad-Deadline-Ms", "10000", "Idempotency-Key", "01890a5d-ac96-774b-bcce-b302099a8057/1",
-				"Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "Accept", "application/json", "User-Agent", "relay")
+			raw, err := post(r.client, r.agent, job, jobHeaders...)
 			answer := relayed{TaskID: task.TaskID, Succeeded: err == nil}
 			if err != nil || json.Unmarshal(raw, &answer) != nil {
 				answer.Status = "error"
@@ -90,6 +89,10 @@ type relayed struct {
 	Succeeded  bool              `json:"succeeded"`
 	Provenance myriad.Provenance `json:"provenance"`
 }
+
+// jobHeaders are those that agents are promised, as names and values.
+var jobHeaders = []string{"X-Myriad-Deadline-Ms", "10000", "Idempotency-Key", "01890a5d-ac96-774b-bcce-b302099a8057/1",
+	"Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "Accept", "application/json", "User-Agent", "bench"}
 
 // post sends body with the headers given as names and values.
 func post(c *http.Client, url string, body []byte, headers ...string) ([]byte, error) {
