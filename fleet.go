@@ -87,6 +87,52 @@ type FleetStatus struct {
 	Queue     []QueueEntry     `json:"queue"`
 }
 
+// WakeRequest asks for an agent to be awake: a packet that is in the store.
+type WakeRequest struct {
+	Agent    *Agent
+	Kind     string // QueueWake, or QueueGrow for an agent that was just made
+	Concept  string // canonical; what it is asked about, for the queue and people
+	Intent   string
+	Priority int       // 0..9, higher first in the queue
+	Deadline time.Time // of the asker; zero is none but its ctx
+	// Patience bounds the wait for room in the fleet, not the start itself; zero is until the deadline.
+	Patience time.Duration
+}
+
+// Woken is what a WakeRequest came to.
+type Woken struct {
+	Agent   *Agent         // awake, pinned until Release is called; nil on failure
+	Cold    time.Duration  // from the decision to start until ready; 0 when it was awake
+	Release func()         // not nil when Agent is set; must be called once, more is harmless
+	Err     error          // a *Error whose Code is TaskErrFleetFull, TaskErrCoolingDown or TaskErrStart, or CodeDeadline, CodeCancelled, CodeDraining
+	Queued  *QueuePosition // when Err is about room: where the agent waits on without its asker
+}
+
+// GrowRequest asks for an agent for a concept that nobody knows.
+type GrowRequest struct {
+	Concept  string // canonical
+	Display  string // as the asker wrote it
+	Intent   string // canonical
+	Priority int    // 0..9
+	Deadline time.Time
+}
+
+// InstanceRecord is what is kept of an instance while anything of it may be left, written before it is started: after a crash it tells
+// what there was.
+type InstanceRecord struct {
+	ID        string
+	Agent     string
+	Runtime   string
+	Revision  int64 // of the packet
+	StartedAt time.Time
+}
+
+// PacketChange is a packet that the graph may not show yet.
+type PacketChange struct {
+	Packet  Packet
+	Deleted bool // the packet is gone, the agent may still be in the graph
+}
+
 // Growth is what growing an agent for an unknown concept came to.
 type Growth struct {
 	Status     string // one of the StatusNeurogenesis words, or StatusNoAgent when growth is off

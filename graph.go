@@ -33,6 +33,9 @@ const (
 	RelBelongs   = "BELONGS_TO"
 )
 
+// IntentResearch is the intent that an agent declares which may be asked about any concept (wire facts 2.4, concept_research).
+const IntentResearch = "concept_research"
+
 // Direction of a relationship as seen from the node that is asked about.
 type Direction int
 

@@ -7,7 +7,7 @@ import (
 
 // Packet is an agent as data: what has to be known to bring it to life. A dormant agent is only its packet.
 type Packet struct {
-	Agent    Agent     `json:"agent"`
+	Agent    Agent     `json:"agent"` // with its Template; Endpoint is empty
 	Revision int64     `json:"revision,omitempty"`
 	Created  time.Time `json:"created_at,omitzero"`
 	Updated  time.Time `json:"updated_at,omitzero"`
@@ -52,7 +52,10 @@ type Usage struct {
 type Left struct {
 	InstanceID string
 	Agent      string
-	Instance   Instance // not nil: alive, proven to be ours, may be adopted
+	Revision   int64     // of the packet that it was started from
+	StartedAt  time.Time //
+	Limits     Limits    // what it was started with
+	Instance   Instance  // alive and proven to be ours; whoever does not adopt it calls Stop
 }
 
 // Runtime starts and stops instances. Implementations are safe for concurrent use.
@@ -63,7 +66,8 @@ type Runtime interface {
 	Serves(t Template) bool
 	// Start begins an instance and returns without waiting for readiness. After an error nothing is left.
 	Start(ctx context.Context, req StartRequest) (Instance, error)
-	// Recover finds what an earlier life of this owner left: it returns what may be adopted and ends the rest.
+	// Recover finds what an earlier life of this owner left: it returns what may be adopted and ends the rest, so that nothing is left that
+	// was not returned. It is called once, before the first Start.
 	Recover(ctx context.Context, ownerID string) ([]Left, error)
 	// Close ends everything the runtime itself holds (listeners, helpers), not adoptable instances.
 	Close(ctx context.Context) error
