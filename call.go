@@ -46,6 +46,7 @@ type Reply struct {
 	Error      string        // for people, on failure
 	RetryAfter time.Duration // when the task may be tried again; 0 when unknown
 	// Requeue: nothing more can be tried now, but waiting for a slot again makes sense (the slot's endpoint was parked, or its breaker
-	// opened while the task waited and others remain). The caller submits a new Turn with what is still eligible.
+	// opened while the task waited and others remain). The caller submits a new Turn with what is still eligible; after OutcomeAsleep
+	// it looks for the agent again first.
 	Requeue bool
 }

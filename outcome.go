@@ -23,6 +23,7 @@ const (
 	OutcomeLostHedge    Outcome = "lost_hedge"    // the other attempt answered first
 	OutcomeLocal        Outcome = "local"         // rejected here: network policy, oversized job, missing credentials
 	OutcomeCircuitOpen  Outcome = "circuit_open"  // rejected by the breaker when the slot had been got
+	OutcomeAsleep       Outcome = "asleep"        // the agent's instance was stopped before the attempt began: the task looks for the agent again
 	OutcomePanic        Outcome = "panic"         // a defect of ours
 	OutcomeTaskDeadline Outcome = "task_deadline" // the run's deadline, not the agent, ended the attempt
 )

@@ -42,6 +42,7 @@ const (
 	TaskErrReference     = "reference_not_found" // a ${tasks...} path is not in the answer it refers to
 	TaskErrCancelled     = "cancelled"           //
 	TaskErrInternal      = "internal"            // a panic or defect of ours; the log has the stack
+	TaskErrAsleep        = "agent_asleep"        // the agent was put to sleep again and again before it could be asked
 	TaskErrStart         = "start_failed"        // a dormant agent could not be started
 	TaskErrFleetFull     = "fleet_full"          // no room to start an agent in time
 	TaskErrCoolingDown   = "cooling_down"        // a failed growth or agent is not tried again yet
@@ -157,7 +158,7 @@ type Attempt struct {
 // Rejection is a candidate that was passed over without a call.
 type Rejection struct {
 	Agent        string `json:"agent"`
-	Reason       string `json:"reason"` // circuit_open, parked, no_slot, retry_budget, not_repeatable
+	Reason       string `json:"reason"` // circuit_open, parked, no_slot, retry_budget, not_repeatable, asleep
 	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
 }
 
@@ -168,6 +169,7 @@ const (
 	RejectedNoSlot     = "no_slot"
 	RejectedBudget     = "retry_budget"
 	RejectedRepeatable = "not_repeatable"
+	RejectedAsleep     = "asleep"
 )
 
 // Ranked is a candidate with its score and the parts of the score.

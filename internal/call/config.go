@@ -42,14 +42,18 @@ type Config struct {
 	// ReadingIntents may be repeated whichever agent serves them, by their canonical form; nil is DefaultReadingIntents, empty is none.
 	ReadingIntents []string
 
-	MaxAttempts int                      // at one task within one Call, hedges not counted; 0 is 3, 1 is no retry
-	Backoff     resilience.Backoff       // before the same agent is tried again
-	Budget      resilience.BudgetConfig  // of retries and hedges, for each concept
-	Hedge       resilience.Hedge         // when to hedge
-	NoHedge     bool                     // never hedge
-	Breaker     resilience.BreakerConfig // of every endpoint
-	Adaptive    *resilience.LimitConfig  // nil: the agents' own max_concurrency holds
-	MaxSeries   int                      // statistics kept, by agent and intent; 0 is 10,000
+	MaxAttempts int                     // at one task within one Call, hedges not counted; 0 is 3, 1 is no retry
+	Backoff     resilience.Backoff      // before the same agent is tried again
+	Budget      resilience.BudgetConfig // of retries and hedges, for each concept
+	Hedge       resilience.Hedge        // when to hedge
+	NoHedge     bool                    // never hedge
+	// Lease holds the instance of an agent that has a template, so that it is not stopped under an attempt; release is called once. ok is
+	// false when the instance is not there any more. nil: instances come and go as they like.
+	Lease func(a *myriad.Agent) (release func(), ok bool)
+
+	Breaker   resilience.BreakerConfig // of every endpoint
+	Adaptive  *resilience.LimitConfig  // nil: the agents' own max_concurrency holds
+	MaxSeries int                      // statistics kept, by agent and intent; 0 is 10,000
 }
 
 // DefaultReadingIntents only read, by their meaning (design, "Safety of repetition").

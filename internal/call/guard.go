@@ -14,6 +14,11 @@ import (
 func (c *Caller) guard(next step) step {
 	return func(ctx context.Context, f *flight, t try) result {
 		defer t.slot.Release()
+		release, awake := c.lease(t.agent)
+		if !awake {
+			return f.rejectedAsleep(t)
+		}
+		defer release()
 		permit, err := t.end.breaker.Acquire()
 		if err != nil {
 			return f.rejectedOpen(t, err)
@@ -37,6 +42,21 @@ func (c *Caller) guard(next step) step {
 		f.finish(place, &r, took)
 		return r
 	}
+}
+
+// lease holds the instance behind an agent that has one.
+func (c *Caller) lease(a *myriad.Agent) (release func(), ok bool) {
+	if a.Template == nil || c.cfg.Lease == nil {
+		return func() {}, true
+	}
+	return c.cfg.Lease(a)
+}
+
+// rejectedAsleep is the result of an attempt at an instance that is not there any more.
+func (f *flight) rejectedAsleep(t try) result {
+	f.setTried(t.cand)
+	f.reject(t.cand, myriad.RejectedAsleep, 0)
+	return result{try: t, outcome: myriad.OutcomeAsleep, code: myriad.TaskErrAsleep, text: "its instance was stopped before it could be asked"}
 }
 
 // rejectedOpen is the result of an attempt that the breaker did not let through.

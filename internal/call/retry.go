@@ -18,12 +18,17 @@ func (c *Caller) retry(next step) step {
 			}
 			f.emit(myriad.Event{Kind: myriad.KindRetry, Agent: again.agent.Name})
 			made++
-			if second := next(ctx, f, again); second.outcome != myriad.OutcomeCircuitOpen || r.outcome == myriad.OutcomeCircuitOpen {
+			if second := next(ctx, f, again); !notAsked(second.outcome) || notAsked(r.outcome) {
 				r = second
-			} // else it opened just now and the failure before it tells more
+			} // else the failure before it tells more
 		}
 		return r
 	}
+}
+
+// notAsked says that the attempt was turned away before it began.
+func notAsked(o myriad.Outcome) bool {
+	return o == myriad.OutcomeCircuitOpen || o == myriad.OutcomeAsleep
 }
 
 // again decides what follows the failure r, made attempts into the call: another try, for which it has got a slot, or none, and then it
@@ -31,6 +36,9 @@ func (c *Caller) retry(next step) step {
 func (c *Caller) again(ctx context.Context, f *flight, r *result, made int) (try, bool) {
 	switch {
 	case r.final || ctx.Err() != nil || f.late() || r.outcome == myriad.OutcomeToldToWait && f.isSpent():
+		return try{}, false
+	case r.outcome == myriad.OutcomeAsleep: // only ever of the first attempt: nothing was sent, the task looks for the agent again
+		r.requeue = true
 		return try{}, false
 	case r.outcome == myriad.OutcomeCircuitOpen: // only ever of the first attempt
 		r.requeue = f.ready(r.try.cand) // first attempts wait their turn for what remains

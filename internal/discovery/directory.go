@@ -18,6 +18,9 @@ type Config struct {
 	Sink  myriad.Sink // nil: told to nobody
 	// Signals are the parts of an agent's rank that change from moment to moment, each 0..1, 1 the best; nil takes all for 1.
 	Signals func(a *myriad.Agent, intent string) (availability, load, latency float64)
+	// Awake is the live card of an agent whose packet runs now, nil when it does not; nil takes all packets for dormant. It is asked whenever
+	// candidates are ranked.
+	Awake func(name string) *myriad.Agent
 	// Guard is the breaker around the graph; nil is none.
 	Guard Guard
 	// Gone is told of an agent as it was when it is deleted or its endpoint changes; nil is told nothing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -174,6 +175,46 @@ func TestWhoMayAnswer(t *testing.T) {
 	}
 	if f := lookup(t, few, "pump", "define"); !f.Known || len(f.Candidates) > 0 {
 		t.Errorf("a concept with a handler that is off is known, and has no candidate: %+v", f)
+	}
+}
+
+// The graph knows a packet as dormant whatever it does; whoever runs it is asked at each look-up, so nothing of it is ever out of date.
+func TestAwakePacketsAreWhereTheyRun(t *testing.T) {
+	packet := func(a *myriad.Agent) {
+		a.Endpoint, a.Template = "", &myriad.Template{Kind: myriad.TemplateCommand, Command: []string{"x"}}
+	}
+	live := map[string]*myriad.Agent{}
+	var asked []string
+	d := discovery.New(discovery.Config{Graph: newGraph(agent("Plain"), agent("Packet", packet), agent("Any", packet, concepts("*"))), Awake: func(name string) *myriad.Agent {
+		asked = append(asked, name)
+		return live[name]
+	}})
+	defer d.Close()
+	tiers := func() string {
+		out := ""
+		for _, c := range lookup(t, d, "pump", "define").Candidates {
+			out += fmt.Sprintf("%s %s %s;", c.Agent.Name, c.Tier, c.Agent.Endpoint)
+		}
+		return out
+	}
+	asleep := "Plain exact http://127.0.0.1:1/Plain;Packet dormant ;Any any ;"
+	if got := tiers(); got != asleep {
+		t.Errorf("asleep: %s", got)
+	}
+	for _, name := range []string{"Packet", "Any"} {
+		up := agent(name, packet)
+		up.Endpoint = "http://127.0.0.1:9/" + name
+		live[name] = &up
+	}
+	if got := tiers(); got != "Packet exact http://127.0.0.1:9/Packet;Plain exact http://127.0.0.1:1/Plain;Any any http://127.0.0.1:9/Any;" {
+		t.Errorf("awake: %s", got)
+	}
+	clear(live)
+	if got := tiers(); got != asleep {
+		t.Errorf("asleep again: %s", got)
+	}
+	if slices.Contains(asked, "Plain") {
+		t.Error("an agent without a template is where the graph says")
 	}
 }
 

@@ -36,21 +36,21 @@ func (d *Directory) rank(h *myriad.Handlers, at time.Time, intent string, now ti
 		found.Candidates = make([]myriad.Candidate, 0, len(h.Exact)+len(h.Any))
 	}
 	for i := range h.Exact {
-		tier := myriad.TierExact
-		if h.Exact[i].Agent.Dormant {
-			tier = myriad.TierDormant
-		}
-		if mayAnswer(&h.Exact[i].Agent, intent) {
-			found.Candidates = append(found.Candidates, d.candidate(&h.Exact[i], tier, intent))
+		if a := d.present(&h.Exact[i].Agent); mayAnswer(a, intent) {
+			tier := myriad.TierExact
+			if a.Dormant {
+				tier = myriad.TierDormant
+			}
+			found.Candidates = append(found.Candidates, d.candidate(a, h.Exact[i].Weight, tier, intent))
 		}
 	}
 	for i := range h.Any {
-		if a := &h.Any[i].Agent; mayAnswer(a, intent) {
+		if a := d.present(&h.Any[i].Agent); mayAnswer(a, intent) {
 			found.Known = true
 			if slices.ContainsFunc(h.Exact, func(e myriad.Handler) bool { return e.Agent.Name == a.Name }) {
 				continue // it handles the concept itself too
 			}
-			found.Candidates = append(found.Candidates, d.candidate(&h.Any[i], myriad.TierAny, intent))
+			found.Candidates = append(found.Candidates, d.candidate(a, h.Any[i].Weight, myriad.TierAny, intent))
 		}
 	}
 	slices.SortFunc(found.Candidates, func(a, b myriad.Candidate) int {
@@ -73,15 +73,25 @@ func mayAnswer(a *myriad.Agent, intent string) bool {
 	return a.Status != myriad.AgentInactive && (len(a.Intents) == 0 || slices.Contains(a.Intents, intent))
 }
 
-// candidate scores a handler.
-func (d *Directory) candidate(h *myriad.Handler, tier, intent string) myriad.Candidate {
-	parts := myriad.ScoreParts{Weight: h.Weight, Availability: 1, Load: 1, Latency: 1}
-	if d.cfg.Signals != nil {
-		parts.Availability, parts.Load, parts.Latency = d.cfg.Signals(&h.Agent, intent)
+// present is the agent as it can be reached now: the graph knows packets as dormant, whoever runs them knows where they are.
+func (d *Directory) present(a *myriad.Agent) *myriad.Agent {
+	if a.Template != nil && d.cfg.Awake != nil {
+		if live := d.cfg.Awake(a.Name); live != nil {
+			return live
+		}
 	}
-	if h.Agent.Status == myriad.AgentUnhealthy {
+	return a
+}
+
+// candidate scores an agent.
+func (d *Directory) candidate(a *myriad.Agent, weight float64, tier, intent string) myriad.Candidate {
+	parts := myriad.ScoreParts{Weight: weight, Availability: 1, Load: 1, Latency: 1}
+	if d.cfg.Signals != nil {
+		parts.Availability, parts.Load, parts.Latency = d.cfg.Signals(a, intent)
+	}
+	if a.Status == myriad.AgentUnhealthy {
 		parts.Availability *= unhealthy
 	}
 	score := floor + (1-floor)*parts.Weight*parts.Availability*parts.Load*parts.Latency
-	return myriad.Candidate{Agent: &h.Agent, Tier: tier, Score: score, Parts: parts}
+	return myriad.Candidate{Agent: a, Tier: tier, Score: score, Parts: parts}
 }

@@ -14,27 +14,20 @@ const neurogenesisName = "Orchestrator_Neurogenesis"
 // wakeUp wakes the first of the dormant candidates, and when that fails the next; the task goes on with the agent that woke up before those
 // that are awake.
 func (r *run) wakeUp(i int32, asleep, awake []myriad.Candidate) (g granted, ok bool, more []int32) {
-	type woken struct {
-		agent   *myriad.Agent
-		cold    time.Duration
-		release func()
-		err     error
-	}
-	from := time.Now()
-	return later(r, i, "waking an agent", func(done func(woken)) {
-		r.o.cfg.Waker.Wake(r.ctx, asleep[0], func(a *myriad.Agent, cold time.Duration, release func(), err error) {
-			done(woken{a, cold, release, err})
-		})
-	}, func(a woken) (granted, bool, []int32) {
-		if !r.pin(i, a.release) {
+	from, task := time.Now(), &r.plan.tasks[i]
+	return later(r, i, "waking an agent", func(done func(myriad.Woken)) {
+		r.o.cfg.Waker.Wake(r.ctx, myriad.WakeRequest{Agent: asleep[0].Agent, Kind: myriad.QueueWake, Concept: task.ConceptKey, Intent: task.IntentKey,
+			Priority: task.Priority, Deadline: r.patience(i)}, done)
+	}, func(a myriad.Woken) (granted, bool, []int32) {
+		if !r.pin(i, a.Release) {
 			return granted{}, false, nil
 		}
 		w := &r.tasks[i]
 		w.busy += time.Since(from)
-		w.cold += a.cold
-		if a.err == nil && a.agent != nil {
+		w.cold += a.Cold
+		if a.Err == nil && a.Agent != nil {
 			up := asleep[0]
-			up.Agent = a.agent
+			up.Agent = a.Agent
 			w.all = append([]myriad.Candidate{up}, awake...)
 			return r.queue(i, w.all)
 		}
@@ -44,8 +37,17 @@ func (r *run) wakeUp(i int32, asleep, awake []myriad.Candidate) (g granted, ok b
 		if len(awake) > 0 {
 			return r.queue(i, awake)
 		}
-		return granted{}, false, r.conclude(i, r.failure(i, asleepFailure(asleep[0].Agent.Name, a.err)))
+		return granted{}, false, r.conclude(i, r.failure(i, asleepFailure(asleep[0].Agent.Name, a.Err)))
 	})
+}
+
+// patience is until when a task can wait for an agent: its own timeout counts from its first dispatch.
+func (r *run) patience(i int32) time.Time {
+	if r.tasks[i].first == 0 {
+		return r.deadline
+	}
+	deadline, _ := r.until(i)
+	return deadline
 }
 
 // asleepFailure is the failure of a task whose only agents could not be woken. An error's code that is a TaskErr word is the result's.
@@ -88,7 +90,8 @@ func (r *run) grow(i int32) (g granted, ok bool, more []int32) {
 	task := &r.plan.tasks[i]
 	from := time.Now()
 	return later(r, i, "growing an agent", func(done func(myriad.Growth)) {
-		r.o.cfg.Grower.Grow(r.ctx, task.ConceptKey, task.Concept, task.IntentKey, done)
+		r.o.cfg.Grower.Grow(r.ctx, myriad.GrowRequest{Concept: task.ConceptKey, Display: task.Concept, Intent: task.IntentKey, Priority: task.Priority,
+			Deadline: r.deadline}, done)
 	}, func(growth myriad.Growth) (granted, bool, []int32) {
 		if !r.pin(i, growth.Release) {
 			return granted{}, false, nil

@@ -12,16 +12,16 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-type growerFunc func(ctx context.Context, concept, display, intent string, done func(myriad.Growth))
+type growerFunc func(ctx context.Context, req myriad.GrowRequest, done func(myriad.Growth))
 
-func (f growerFunc) Grow(ctx context.Context, concept, display, intent string, done func(myriad.Growth)) {
-	f(ctx, concept, display, intent, done)
+func (f growerFunc) Grow(ctx context.Context, req myriad.GrowRequest, done func(myriad.Growth)) {
+	f(ctx, req, done)
 }
 
-type wakerFunc func(ctx context.Context, c myriad.Candidate, done func(*myriad.Agent, time.Duration, func(), error))
+type wakerFunc func(ctx context.Context, req myriad.WakeRequest, done func(myriad.Woken))
 
-func (f wakerFunc) Wake(ctx context.Context, c myriad.Candidate, done func(*myriad.Agent, time.Duration, func(), error)) {
-	f(ctx, c, done)
+func (f wakerFunc) Wake(ctx context.Context, req myriad.WakeRequest, done func(myriad.Woken)) {
+	f(ctx, req, done)
 }
 
 func asleep(name string) myriad.Candidate {
@@ -42,13 +42,13 @@ func TestWakingADormantAgent(t *testing.T) {
 		w := newWorld(t)
 		w.finds(asleep("Sleepy"))
 		var pins atomic.Int64
-		w.cfg.Waker = wakerFunc(func(_ context.Context, c myriad.Candidate, done func(*myriad.Agent, time.Duration, func(), error)) {
+		w.cfg.Waker = wakerFunc(func(_ context.Context, c myriad.WakeRequest, done func(myriad.Woken)) {
 			go func() {
 				time.Sleep(2 * time.Second)
 				pins.Add(1)
 				up := *c.Agent
 				up.Endpoint, up.Dormant = "http://127.0.0.1:9/query", false
-				done(&up, 2*time.Second, func() { pins.Add(-1) }, nil)
+				done(myriad.Woken{Agent: &up, Cold: 2 * time.Second, Release: func() { pins.Add(-1) }})
 			}()
 		})
 		w.caller.call = func(ctx context.Context, c *myriad.Call) myriad.Reply {
@@ -72,9 +72,9 @@ func TestWakingFails(t *testing.T) {
 	any := candidate("Any")
 	any.Tier = myriad.TierAny
 	var asked []string
-	w.cfg.Waker = wakerFunc(func(_ context.Context, c myriad.Candidate, done func(*myriad.Agent, time.Duration, func(), error)) {
+	w.cfg.Waker = wakerFunc(func(_ context.Context, c myriad.WakeRequest, done func(myriad.Woken)) {
 		asked = append(asked, c.Agent.Name)
-		done(nil, 0, nil, &myriad.Error{Code: myriad.TaskErrFleetFull, Message: "no room", RetryAfter: time.Second})
+		done(myriad.Woken{Err: &myriad.Error{Code: myriad.TaskErrFleetFull, Message: "no room", RetryAfter: time.Second}})
 	})
 	w.finds(asleep("S1"), asleep("S2"), any)
 	if r := w.do(task{}).Results[0]; !r.Succeeded || r.Provenance.Agent != "Any" || !slices.Equal(asked, []string{"S1", "S2"}) {
@@ -84,8 +84,8 @@ func TestWakingFails(t *testing.T) {
 	if r := w.do(task{}).Results[0]; r.Status != myriad.StatusServiceUnavailable || r.ErrorCode != myriad.TaskErrFleetFull || r.Extra.RetryAfterMS != 1000 {
 		t.Errorf("got %s", r.AppendJSON(nil))
 	}
-	w.cfg.Waker = wakerFunc(func(_ context.Context, _ myriad.Candidate, done func(*myriad.Agent, time.Duration, func(), error)) {
-		done(nil, 0, nil, errors.New("broken"))
+	w.cfg.Waker = wakerFunc(func(_ context.Context, _ myriad.WakeRequest, done func(myriad.Woken)) {
+		done(myriad.Woken{Err: errors.New("broken")})
 	})
 	if r := w.do(task{}).Results[0]; r.ErrorCode != myriad.TaskErrStart {
 		t.Errorf("got %s", r.AppendJSON(nil))
@@ -95,7 +95,7 @@ func TestWakingFails(t *testing.T) {
 // Awake exact agents come before dormant ones; without a waker dormant ones are nobody.
 func TestDormantAgentsArePassedOver(t *testing.T) {
 	w := newWorld(t)
-	w.cfg.Waker = wakerFunc(func(context.Context, myriad.Candidate, func(*myriad.Agent, time.Duration, func(), error)) {
+	w.cfg.Waker = wakerFunc(func(context.Context, myriad.WakeRequest, func(myriad.Woken)) {
 		t.Error("woken for nothing")
 	})
 	w.finds(candidate("A"), asleep("S"))
@@ -115,8 +115,10 @@ func TestWakingOutlivesTheRun(t *testing.T) {
 		w := newWorld(t)
 		w.finds(asleep("Sleepy"))
 		released := make(chan struct{})
-		w.cfg.Waker = wakerFunc(func(_ context.Context, c myriad.Candidate, done func(*myriad.Agent, time.Duration, func(), error)) {
-			time.AfterFunc(time.Minute, func() { done(candidate("Sleepy").Agent, time.Minute, func() { close(released) }, nil) })
+		w.cfg.Waker = wakerFunc(func(_ context.Context, c myriad.WakeRequest, done func(myriad.Woken)) {
+			time.AfterFunc(time.Minute, func() {
+				done(myriad.Woken{Agent: candidate("Sleepy").Agent, Cold: time.Minute, Release: func() { close(released) }})
+			})
 		})
 		if r := w.do(task{}).Results[0]; r.Status != myriad.StatusTimeout || r.ErrorCode != myriad.TaskErrRunDeadline {
 			t.Errorf("got %s", r.AppendJSON(nil))
@@ -125,13 +127,46 @@ func TestWakingOutlivesTheRun(t *testing.T) {
 	})
 }
 
+// An instance that is gone when its turn comes is nobody's fault: the task looks for the agent again, wakes it, and its own timeout goes on.
+func TestAgentFallsAsleepAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		live := candidate("S")
+		found := []myriad.Candidate{live}
+		w.finder.find = func(_ context.Context, _, _ string, done func(myriad.Found, error)) {
+			done(myriad.Found{Known: true, Candidates: found}, nil)
+			found = []myriad.Candidate{asleep("S")}
+		}
+		wakes := 0
+		w.cfg.Waker = wakerFunc(func(_ context.Context, req myriad.WakeRequest, done func(myriad.Woken)) {
+			wakes++
+			if left := time.Until(req.Deadline); left.Round(time.Millisecond) != 5*time.Second {
+				t.Errorf("waits for %s, the task has 5 s", left)
+			}
+			time.AfterFunc(time.Second, func() { done(myriad.Woken{Agent: live.Agent, Cold: time.Second, Release: func() {}}) })
+		})
+		calls := 0
+		w.caller.call = func(ctx context.Context, c *myriad.Call) myriad.Reply {
+			if calls++; calls > 1 {
+				return slow(ctx, c, time.Millisecond)
+			}
+			c.Slot.Release()
+			return myriad.Reply{Outcome: myriad.OutcomeAsleep, ErrorCode: myriad.TaskErrAsleep, Error: "gone", Requeue: true}
+		}
+		r := w.do(task{"timeout_ms": 5000}).Results[0]
+		if !r.Succeeded || wakes != 1 || calls != 2 || r.Provenance.ColdStartMS != 1000 {
+			t.Errorf("%d wakes, %d calls, got %s", wakes, calls, r.AppendJSON(nil))
+		}
+	})
+}
+
 func TestGrowingAnAgent(t *testing.T) {
 	w := newWorld(t)
 	w.finder.find = func(_ context.Context, _, _ string, done func(myriad.Found, error)) { done(myriad.Found{}, nil) }
 	pins := 0
-	w.cfg.Grower = growerFunc(func(_ context.Context, concept, display, intent string, done func(myriad.Growth)) {
-		if concept != "led" || display != "LED" || intent != "define" {
-			t.Errorf("asked to grow %q %q %q", concept, display, intent)
+	w.cfg.Grower = growerFunc(func(_ context.Context, req myriad.GrowRequest, done func(myriad.Growth)) {
+		if req.Concept != "led" || req.Display != "LED" || req.Intent != "define" || req.Priority != 3 || time.Until(req.Deadline) <= 0 {
+			t.Errorf("asked to grow %+v", req)
 		}
 		pins++
 		agent := *candidate("Led_AI").Agent
@@ -139,7 +174,7 @@ func TestGrowingAnAgent(t *testing.T) {
 		done(myriad.Growth{Status: myriad.StatusNeurogenesisAgent, Agent: &agent, Release: func() { pins-- }, Cold: time.Millisecond,
 			Data: myriad.NeurogenesisData{Concept: "LED", ExpansionMethod: "neurogenesis_phase2", Sources: []string{}}})
 	})
-	r := w.do(task{"concept": "LED", "intent": "Define"}).Results[0]
+	r := w.do(task{"concept": "LED", "intent": "Define", "priority": 3}).Results[0]
 	if !r.Succeeded || r.Status != myriad.StatusNeurogenesisAgent || string(r.Answer.Data) != `"0"` || r.Extra.NeurogenesisData == nil || r.Extra.NewAgent == nil ||
 		r.Extra.NewAgent.Name != "Led_AI" || r.Provenance.Source != myriad.SourceLive || r.Provenance.ColdStartMS != 1 || pins != 0 {
 		t.Errorf("pins %d, got %s", pins, r.AppendJSON(nil))
@@ -147,7 +182,7 @@ func TestGrowingAnAgent(t *testing.T) {
 	w.caller.call = func(_ context.Context, c *myriad.Call) myriad.Reply {
 		return bad(c, myriad.OutcomeServerError, myriad.TaskErrAgent)
 	}
-	r = w.do(task{"concept": "LED", "intent": "Define", "fallback": "none"}).Results[0]
+	r = w.do(task{"concept": "LED", "intent": "Define", "priority": 3, "fallback": "none"}).Results[0]
 	if r.Succeeded || r.Status != myriad.StatusNeurogenesisAgent || r.ErrorCode != myriad.TaskErrAgent || pins != 0 {
 		t.Errorf("pins %d, got %s", pins, r.AppendJSON(nil))
 	}
@@ -157,7 +192,7 @@ func TestGrowingComesToNothing(t *testing.T) {
 	w := newWorld(t)
 	w.finder.find = func(_ context.Context, _, _ string, done func(myriad.Found, error)) { done(myriad.Found{}, nil) }
 	var growth myriad.Growth
-	w.cfg.Grower = growerFunc(func(_ context.Context, _, _, _ string, done func(myriad.Growth)) { done(growth) })
+	w.cfg.Grower = growerFunc(func(_ context.Context, _ myriad.GrowRequest, done func(myriad.Growth)) { done(growth) })
 	growth = myriad.Growth{Status: myriad.StatusNeurogenesisSuccess, Definition: "a diode", ErrorCode: myriad.TaskErrFleetFull, Message: "no room yet",
 		Queued: &myriad.QueuePosition{Position: 2}, RetryAfter: time.Second, Data: myriad.NeurogenesisData{Concept: "LED", Sources: []string{}}}
 	r := w.do(task{}).Results[0]

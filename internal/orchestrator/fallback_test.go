@@ -229,7 +229,7 @@ func TestGraphDown(t *testing.T) {
 		}
 	}
 	grown := 0
-	w.cfg.Grower = growerFunc(func(context.Context, string, string, string, func(myriad.Growth)) { grown++ })
+	w.cfg.Grower = growerFunc(func(context.Context, myriad.GrowRequest, func(myriad.Growth)) { grown++ })
 	rec := w.do(task{"concept": "stale"}, task{"concept": "unknown"}, task{"concept": "cold"})
 	if r := rec.Results[0]; !r.Succeeded || r.Provenance.Graph != myriad.GraphStale || r.Provenance.GraphAgeMS != 5000 {
 		t.Errorf("stale: %s", r.AppendJSON(nil))

@@ -48,6 +48,9 @@ func (r *run) requeue(i int32, reply *myriad.Reply) (next granted, ok bool, more
 		w.timer = time.AfterFunc(time.Until(deadline), func() { r.expire(i, failure) })
 	}
 	r.mu.Unlock()
+	if reply.Outcome == myriad.OutcomeAsleep {
+		return r.find(i) // where it is now, or how to wake it
+	}
 	return r.choose(i, w.all)
 }
 
@@ -102,7 +105,7 @@ func failed(reply *myriad.Reply) *failure {
 	switch f.code {
 	case myriad.TaskErrTimeout:
 		f.status = myriad.StatusTimeout
-	case myriad.TaskErrParked, myriad.TaskErrCircuitOpen, myriad.TaskErrStart, myriad.TaskErrFleetFull, myriad.TaskErrCoolingDown, myriad.TaskErrGraph:
+	case myriad.TaskErrParked, myriad.TaskErrCircuitOpen, myriad.TaskErrAsleep, myriad.TaskErrStart, myriad.TaskErrFleetFull, myriad.TaskErrCoolingDown, myriad.TaskErrGraph:
 		f.status = myriad.StatusServiceUnavailable
 	case myriad.TaskErrCancelled:
 		f.status = myriad.StatusCancelled
@@ -122,7 +125,7 @@ func falls(reply *myriad.Reply, code string) bool {
 		return false
 	}
 	switch reply.Outcome {
-	case myriad.OutcomeCircuitOpen, myriad.OutcomeTaskDeadline:
+	case myriad.OutcomeCircuitOpen, myriad.OutcomeTaskDeadline, myriad.OutcomeAsleep:
 		return true
 	}
 	return slices.Contains([]string{myriad.TaskErrDenied, myriad.TaskErrCredentials, myriad.TaskErrStart, myriad.TaskErrFleetFull, myriad.TaskErrCoolingDown}, code)

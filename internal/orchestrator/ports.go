@@ -44,12 +44,12 @@ type lastGood interface {
 	KeepGood(key string, a myriad.GoodAnswer) // written behind; never blocks
 }
 
-// waker brings a dormant agent to life. done is called once; on success the agent stays pinned until release is called.
+// waker brings a dormant agent to life. done is called once; on success the agent stays pinned until Release is called.
 type waker interface {
-	Wake(ctx context.Context, c myriad.Candidate, done func(a *myriad.Agent, cold time.Duration, release func(), err error))
+	Wake(ctx context.Context, req myriad.WakeRequest, done func(myriad.Woken))
 }
 
 // grower makes an agent for a concept that nobody knows. done is called once.
 type grower interface {
-	Grow(ctx context.Context, concept, display, intent string, done func(myriad.Growth))
+	Grow(ctx context.Context, req myriad.GrowRequest, done func(myriad.Growth))
 }

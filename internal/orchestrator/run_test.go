@@ -517,8 +517,8 @@ func TestPanicInALateAnswer(t *testing.T) {
 func TestPanicsOfThoseWhoAreTold(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Sink = myriad.SinkFunc(func(myriad.Event) { panic("sink") }) })
 	w.finds(asleep("S"))
-	w.cfg.Waker = wakerFunc(func(_ context.Context, _ myriad.Candidate, done func(*myriad.Agent, time.Duration, func(), error)) {
-		done(candidate("S").Agent, 0, func() { panic("release") }, nil)
+	w.cfg.Waker = wakerFunc(func(_ context.Context, _ myriad.WakeRequest, done func(myriad.Woken)) {
+		done(myriad.Woken{Agent: candidate("S").Agent, Release: func() { panic("release") }})
 	})
 	if rec := w.do(task{}, task{"task_id": "b", "dependencies": []string{"0"}}); rec.Status != myriad.RunSuccess {
 		t.Errorf("got %s", rec.AppendJSON(nil))

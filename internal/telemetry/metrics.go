@@ -52,7 +52,7 @@ func newMetrics(r prometheus.Registerer, version string) *metrics {
 			myriad.StatusNeurogenesisFailed, myriad.StatusSkipped, myriad.StatusCancelled),
 		attempts: newBounded(f, "myriad_attempts_total", "Exchanges with agents by outcome.", "outcome", outcomeWords()...),
 		rejected: newBounded(f, "myriad_rejections_total", "Candidates passed over without a call, by reason; retry_budget means that the budget was exhausted.",
-			"reason", myriad.RejectedOpen, myriad.RejectedParked, myriad.RejectedNoSlot, myriad.RejectedBudget, myriad.RejectedRepeatable),
+			"reason", myriad.RejectedOpen, myriad.RejectedParked, myriad.RejectedNoSlot, myriad.RejectedBudget, myriad.RejectedRepeatable, myriad.RejectedAsleep),
 		fallback: newBounded(f, "myriad_fallbacks_total", "Tasks that nobody could answer live, by the source of what was answered instead.", "source",
 			myriad.SourceCache, myriad.SourceDefault, myriad.SourceNone),
 		lost:           newBounded(f, "myriad_records_lost_total", "Records dropped because something bounded was full.", "what", "runs", "last_good", "agents", "events"),
@@ -138,7 +138,7 @@ func outcomeWords() []string {
 	outcomes := []myriad.Outcome{myriad.OutcomeSuccess, myriad.OutcomeAgentError, myriad.OutcomeServerError, myriad.OutcomeEndpoint,
 		myriad.OutcomeTimeout, myriad.OutcomeRefused, myriad.OutcomeReset, myriad.OutcomeDeadConn, myriad.OutcomeDNS, myriad.OutcomeTLS,
 		myriad.OutcomeGarbage, myriad.OutcomeTooLarge, myriad.OutcomeCallerFault, myriad.OutcomeToldToWait, myriad.OutcomeCancelled,
-		myriad.OutcomeLostHedge, myriad.OutcomeLocal, myriad.OutcomeCircuitOpen, myriad.OutcomePanic, myriad.OutcomeTaskDeadline}
+		myriad.OutcomeLostHedge, myriad.OutcomeLocal, myriad.OutcomeCircuitOpen, myriad.OutcomeAsleep, myriad.OutcomePanic, myriad.OutcomeTaskDeadline}
 	words := make([]string, len(outcomes))
 	for i, o := range outcomes {
 		words[i] = string(o)
