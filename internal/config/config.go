@@ -38,6 +38,8 @@ type Config struct {
 	Cache        Cache
 	Store        Store
 	HTTP         HTTP
+	Fleet        Fleet
+	Growth       Growth
 }
 
 // Run bounds runs and plans.
@@ -126,6 +128,10 @@ func Default() Config {
 		Cache:        Cache{Enabled: true, MaxBytes: 64 << 20, MaxAge: 24 * time.Hour},
 		Store:        Store{MaxRuns: 1000, MaxRunBytes: 256 << 20, FlushInterval: time.Second, Queue: 10_000},
 		HTTP:         HTTP{MaxBody: 32 << 20, MaxHeader: 64 << 10, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute},
+		Fleet: Fleet{Grow: true, MaxAgents: 20, IdleTimeout: 30 * time.Minute, MaxAge: 24 * time.Hour, MinLife: 10 * time.Second, MaxQueue: 100,
+			QueueMaxAge: 10 * time.Minute, CPU: 0.5, Memory: 256 << 20, PIDs: 64, StartTimeout: time.Minute, StopGrace: 10 * time.Second,
+			Docker: DockerAuto, KnowledgeRuntime: KnowledgeInProcess},
+		Growth: Growth{MaxFlights: 8, MaxAgents: 10_000, SourceTimeout: 10 * time.Second, Cooldown: 5 * time.Minute},
 	}
 }
 

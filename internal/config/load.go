@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/pflag"
@@ -64,9 +65,9 @@ func Load(flags *pflag.FlagSet, env func(string) (string, bool), file string) (*
 		if v, ok := values[o.key]; ok {
 			set(v, "file "+file)
 		}
-		for _, name := range append(append([]string{}, o.alias...), o.env()) {
-			if v, ok := env(name); ok {
-				set(v, "env "+name)
+		for _, a := range append(slices.Clone(o.alias), alias{name: o.env()}) {
+			if v, ok := env(a.name); ok {
+				set(a.ours(v), "env "+a.name)
 			}
 		}
 		if f := flags.Lookup(o.flag()); f != nil && f.Changed {

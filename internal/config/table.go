@@ -11,7 +11,7 @@ type option struct {
 	help  string
 	into  func(*Config) any // pointer to a string, bool, int, float64, time.Duration, Size or []string
 	check func(*Config) string
-	alias []string // environment names of the Python system, below ours
+	alias []alias // environment names of the Python system, below ours
 }
 
 // env is the option's environment name.
@@ -53,7 +53,7 @@ var options = []option{
 	{key: "call.attempt_timeout", help: "one exchange with an agent", into: func(c *Config) any { return &c.Call.AttemptTimeout }},
 	{key: "call.max_job", help: "one job", into: func(c *Config) any { return &c.Call.MaxJob }},
 	{key: "call.max_answer", help: "one answer", into: func(c *Config) any { return &c.Call.MaxAnswer }},
-	{key: "call.max_connections", help: "connections kept to agents", into: func(c *Config) any { return &c.Call.MaxConnections }, alias: []string{"HTTP_POOL_MAX"}},
+	{key: "call.max_connections", help: "connections kept to agents", into: func(c *Config) any { return &c.Call.MaxConnections }, alias: []alias{{name: "HTTP_POOL_MAX"}}},
 	{key: "call.proxy", help: "URL of a proxy to agents; none by default, whatever the environment says", into: func(c *Config) any { return &c.Call.Proxy }, check: address(func(c *Config) string { return c.Call.Proxy }, "http", "https", "socks5")},
 	{key: "call.reading_intents", help: "intents that only read, so may be repeated and remembered", into: func(c *Config) any { return &c.Call.ReadingIntents }, check: each(func(c *Config) []string { return c.Call.ReadingIntents }, "intents in lower case", isIntent)},
 	{key: "call.networks_allow", help: "networks that agents may be in: CIDR, or loopback, private, public, link-local, metadata, any", into: func(c *Config) any { return &c.Call.NetworksAllow }},
@@ -94,8 +94,31 @@ var options = []option{
 	{key: "http.max_header", help: "header of a request", into: func(c *Config) any { return &c.HTTP.MaxHeader }},
 	{key: "http.read_header_timeout", help: "reading a request's header", into: func(c *Config) any { return &c.HTTP.ReadHeaderTimeout }},
 	{key: "http.idle_timeout", help: "a connection without a request", into: func(c *Config) any { return &c.HTTP.IdleTimeout }},
+
+	{key: "fleet.grow", help: "make an agent for a concept that nobody knows", into: func(c *Config) any { return &c.Fleet.Grow }, alias: []alias{{"ENABLE_DYNAMIC_AGENTS", onlyTrue}}},
+	{key: "fleet.max_agents", help: "instances that hold resources, starting and draining ones included", into: func(c *Config) any { return &c.Fleet.MaxAgents }, alias: []alias{{name: "MAX_DYNAMIC_AGENTS"}}},
+	{key: "fleet.total_cpu", help: "cores that all instances' limits may come to; 0 is no budget", into: func(c *Config) any { return &c.Fleet.TotalCPU }},
+	{key: "fleet.total_memory", help: "memory that all instances' limits may come to; 0 is no budget", into: func(c *Config) any { return &c.Fleet.TotalMemory }},
+	{key: "fleet.idle_timeout", help: "an instance without work goes to sleep after this", into: func(c *Config) any { return &c.Fleet.IdleTimeout }, check: inMilliseconds(func(c *Config) time.Duration { return c.Fleet.IdleTimeout }), alias: []alias{{"AGENT_IDLE_TIMEOUT", inUnit("m")}}},
+	{key: "fleet.max_age", help: "an instance is replaced after this", into: func(c *Config) any { return &c.Fleet.MaxAge }, check: inMilliseconds(func(c *Config) time.Duration { return c.Fleet.MaxAge }), alias: []alias{{"AGENT_MAX_AGE_HOURS", inUnit("h")}}},
+	{key: "fleet.min_life", help: "a younger instance is not evicted to make room", into: func(c *Config) any { return &c.Fleet.MinLife }},
+	{key: "fleet.max_queue", help: "requests that may wait for room in the fleet", into: func(c *Config) any { return &c.Fleet.MaxQueue }},
+	{key: "fleet.queue_max_age", help: "a request that has waited longer is dropped", into: func(c *Config) any { return &c.Fleet.QueueMaxAge }, check: inMilliseconds(func(c *Config) time.Duration { return c.Fleet.QueueMaxAge })},
+	{key: "fleet.cpu", help: "cores of an instance whose template names none", into: func(c *Config) any { return &c.Fleet.CPU }, check: instanceCPU, alias: []alias{{name: "AGENT_CPU_LIMIT"}}},
+	{key: "fleet.memory", help: "memory of an instance whose template names none, swap included", into: func(c *Config) any { return &c.Fleet.Memory }, check: instanceMemory, alias: []alias{{"AGENT_MEMORY_LIMIT", dockerSize}}},
+	{key: "fleet.pids", help: "processes and threads of an instance whose template names none", into: func(c *Config) any { return &c.Fleet.PIDs }},
+	{key: "fleet.start_timeout", help: "an instance that is not ready after this has failed", into: func(c *Config) any { return &c.Fleet.StartTimeout }},
+	{key: "fleet.stop_grace", help: "jobs under way may finish, and a program may end by itself, within this", into: func(c *Config) any { return &c.Fleet.StopGrace }},
+	{key: "fleet.docker", help: "agents in containers: auto (when a daemon's address or socket is there), on or off", into: func(c *Config) any { return &c.Fleet.Docker }, check: oneOf(func(c *Config) string { return c.Fleet.Docker }, DockerAuto, DockerOn, DockerOff)},
+	{key: "fleet.docker_host", help: "address of the docker daemon; by default DOCKER_HOST, else the usual socket", into: func(c *Config) any { return &c.Fleet.DockerHost }, check: dockerHost},
+	{key: "fleet.host_image", help: "image of the agent host, for knowledge agents in containers", into: func(c *Config) any { return &c.Fleet.HostImage }},
+	{key: "fleet.knowledge_runtime", help: "where knowledge agents live: inproc or docker", into: func(c *Config) any { return &c.Fleet.KnowledgeRuntime }, check: knowledgeRuntime},
+	{key: "growth.max_flights", help: "unknown concepts that are researched at a time", into: func(c *Config) any { return &c.Growth.MaxFlights }},
+	{key: "growth.max_agents", help: "grown agents that are kept, asleep ones included", into: func(c *Config) any { return &c.Growth.MaxAgents }},
+	{key: "growth.source_timeout", help: "one source of research", into: func(c *Config) any { return &c.Growth.SourceTimeout }},
+	{key: "growth.cooldown", help: "a concept whose growing failed is not tried again before this", into: func(c *Config) any { return &c.Growth.Cooldown }},
 }
 
 // mayBeZero are the numbers for which 0 has a meaning of its own; all others must be positive.
 var mayBeZero = map[string]bool{"breaker.failure_ratio": true, "breaker.slow_call": true, "breaker.slow_ratio": true, "retry.budget_ratio": true,
-	"retry.budget_min": true, "grace": true}
+	"retry.budget_min": true, "grace": true, "fleet.total_memory": true, "fleet.min_life": true}

@@ -1,0 +1,151 @@
+package config
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/myriad-mind/myriad"
+)
+
+func TestFleetDefaults(t *testing.T) {
+	l, err := load(t, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := myriad.FleetLimits{MaxAgents: 20, IdleTimeoutMS: 30 * 60_000, MaxAgeMS: 24 * 3_600_000, MinLifeMS: 10_000, MaxQueue: 100, QueueMaxAgeMS: 600_000,
+		Instance: myriad.Limits{CPU: 0.5, MemoryBytes: 256 << 20, PIDs: 64}}
+	if got := l.Fleet.Limits(); got != want || !l.Fleet.Grow {
+		t.Errorf("limits %+v, want %+v", got, want)
+	}
+}
+
+// TestPythonNames: the environment of the Python system means here what it means there, in its units.
+func TestPythonNames(t *testing.T) {
+	for _, c := range []struct {
+		name, value, key, want string
+	}{
+		{"ENABLE_DYNAMIC_AGENTS", "TRUE", "fleet.grow", "true"},
+		{"ENABLE_DYNAMIC_AGENTS", "false", "fleet.grow", "false"},
+		{"ENABLE_DYNAMIC_AGENTS", "yes", "fleet.grow", "false"}, // only the word true is on
+		{"ENABLE_DYNAMIC_AGENTS", "", "fleet.grow", "false"},
+		{"MAX_DYNAMIC_AGENTS", "3", "fleet.max_agents", "3"},
+		{"AGENT_IDLE_TIMEOUT", "45", "fleet.idle_timeout", "45m0s"},
+		{"AGENT_IDLE_TIMEOUT", " 1.5 ", "fleet.idle_timeout", "1m30s"},
+		{"AGENT_IDLE_TIMEOUT", "90s", "fleet.idle_timeout", "1m30s"},
+		{"AGENT_MAX_AGE_HOURS", "12", "fleet.max_age", "12h0m0s"},
+		{"AGENT_MAX_AGE_HOURS", "0.5", "fleet.max_age", "30m0s"},
+		{"AGENT_CPU_LIMIT", "1.5", "fleet.cpu", "1.5"},
+		{"AGENT_MEMORY_LIMIT", "512m", "fleet.memory", "512MiB"},
+		{"AGENT_MEMORY_LIMIT", "512M", "fleet.memory", "512MiB"},
+		{"AGENT_MEMORY_LIMIT", "1gb", "fleet.memory", "1GiB"},
+		{"AGENT_MEMORY_LIMIT", "64MiB", "fleet.memory", "64MiB"},
+		{"AGENT_MEMORY_LIMIT", "67108864", "fleet.memory", "64MiB"},
+		{"AGENT_MEMORY_LIMIT", "67108864b", "fleet.memory", "64MiB"},
+	} {
+		l, err := load(t, map[string]string{c.name: c.value}, "")
+		if err != nil {
+			t.Errorf("%s=%s: %v", c.name, c.value, err)
+			continue
+		}
+		if got := text(optionOf(t, c.key).into(&l.Config)); got != c.want || l.Source(c.key) != "env "+c.name {
+			t.Errorf("%s=%s gives %s = %s from %q, want %s", c.name, c.value, c.key, got, l.Source(c.key), c.want)
+		}
+	}
+	_, err := load(t, map[string]string{"AGENT_IDLE_TIMEOUT": "soon", "AGENT_MEMORY_LIMIT": "lots"}, "")
+	if got := mistakesOf(t, err); len(got) != 2 || !strings.Contains(got[0], `not "soon" (from env AGENT_IDLE_TIMEOUT)`) {
+		t.Errorf("mistakes %q", got)
+	}
+}
+
+func optionOf(t *testing.T, key string) option {
+	t.Helper()
+	for _, o := range options {
+		if o.key == key {
+			return o
+		}
+	}
+	t.Fatalf("there is no key %s", key)
+	return option{}
+}
+
+func TestFleetRules(t *testing.T) {
+	for flags, want := range map[string]string{
+		"--fleet-max-agents=0":                "fleet.max_agents: must be more than 0",
+		"--fleet-total-cpu=-1":                "fleet.total_cpu: must not be negative",
+		"--fleet-total-memory=-1":             "fleet.total_memory: must not be negative",
+		"--fleet-cpu=0":                       "fleet.cpu: must be more than 0",
+		"--fleet-cpu=2 --fleet-total-cpu=1":   "fleet.cpu: must not be over fleet.total_cpu",
+		"--fleet-total-memory=128MiB":         "fleet.memory: must not be over fleet.total_memory",
+		"--fleet-memory=1MiB":                 "fleet.memory: must not be under 6MiB",
+		"--fleet-pids=0":                      "fleet.pids: must be more than 0",
+		"--fleet-idle-timeout=1us":            "fleet.idle_timeout: must not be under 1ms",
+		"--fleet-max-age=0":                   "fleet.max_age: must be more than 0",
+		"--fleet-min-life=-1s":                "fleet.min_life: must not be negative",
+		"--fleet-docker=maybe":                "fleet.docker: is one of auto, on, off",
+		"--fleet-docker-host=/var/run/x.sock": "fleet.docker_host: must be an address of a docker daemon",
+		"--fleet-docker-host=unix://":         "fleet.docker_host: must be an address of a docker daemon",
+		"--fleet-knowledge-runtime=process":   "fleet.knowledge_runtime: is one of inproc, docker",
+		"--fleet-knowledge-runtime=docker":    "fleet.knowledge_runtime: docker needs fleet.host_image",
+		"--growth-cooldown=0":                 "growth.cooldown: must be more than 0",
+		"--growth-max-flights=none":           "growth.max_flights: is a whole number",
+		"--fleet-grow=perhaps":                "fleet.grow: is true or false",
+		"--growth-source-timeout=-1s":         "growth.source_timeout: must be more than 0",
+		"--fleet-knowledge-runtime=docker --fleet-host-image=host --fleet-docker=off": "fleet.knowledge_runtime: docker cannot be",
+	} {
+		_, err := load(t, nil, "", strings.Fields(flags)...)
+		if got := mistakesOf(t, err); len(got) != 1 || !strings.HasPrefix(got[0], want) {
+			t.Errorf("%s: mistakes %q, want the one %q", flags, got, want)
+		}
+	}
+	l, err := load(t, map[string]string{"ENABLE_DYNAMIC_AGENTS": "true"}, "fleet: {min_life: 0s, total_cpu: 4, total_memory: 2GiB, docker_host: 'unix:///run/d.sock'}\n",
+		"--fleet-grow=false", "--fleet-knowledge-runtime=docker", "--fleet-host-image=myriad-host")
+	if err != nil || l.Fleet.Grow || l.Fleet.MinLife != 0 || l.Fleet.TotalMemory != 2<<30 || l.Fleet.TotalCPU != 4 {
+		t.Errorf("not taken over: %+v, %v", l, err)
+	}
+}
+
+func TestUseDocker(t *testing.T) {
+	env := func(name string) (string, bool) { return "", false }
+	host := func(name string) (string, bool) { return "tcp://127.0.0.1:2375", name == "DOCKER_HOST" }
+	for _, c := range []struct {
+		fleet Fleet
+		env   func(string) (string, bool)
+		want  bool
+	}{
+		{Fleet{Docker: DockerOn}, env, true},
+		{Fleet{Docker: DockerOff, DockerHost: "unix:///x"}, host, false},
+		{Fleet{Docker: DockerAuto}, host, true},
+		{Fleet{Docker: DockerAuto, DockerHost: "unix:///x"}, env, true},
+	} {
+		if got := c.fleet.UseDocker(c.env); got != c.want {
+			t.Errorf("%+v: %v", c.fleet, got)
+		}
+	}
+}
+
+// TestAgentsFileTemplates: how people write agents that this server starts itself.
+func TestAgentsFileTemplates(t *testing.T) {
+	file, err := ParseAgents([]byte(`
+agents:
+  - name: summarize
+    concepts: [text]
+    intents: [summarize]
+    template: {kind: command, command: [python3, summarize.py]}
+  - name: sandboxed
+    concepts: [text]
+    template:
+      kind: image
+      image: registry.example/summarize:1
+      pull: missing
+      env: {LANG: C.UTF-8}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := file.Agents[0]; a.Template.Mode != myriad.ModeStdio || !a.Dormant || a.Type != myriad.AgentDynamic {
+		t.Errorf("a command: %+v %+v", a, a.Template)
+	}
+	if a := file.Agents[1]; a.Template.Pull != "missing" || a.Template.Env["LANG"] != "C.UTF-8" {
+		t.Errorf("an image: %+v", a.Template)
+	}
+}
