@@ -11,10 +11,11 @@ import (
 
 // statements are the prepared ones: those of the look-up and of writes that come in numbers.
 type statements struct {
-	handlers, agent                     *sql.Stmt // on reader
+	handlers, agent, packet             *sql.Stmt // on reader
 	findNode, addNode, setNode          *sql.Stmt // on writer, as all below
 	relate, relation, unrelate, handled *sql.Stmt
 	addRun, dropRun, dropRunID, addGood *sql.Stmt
+	findPacket, putPacket               *sql.Stmt
 }
 
 func (s *Store) prepare(ctx context.Context) error {
@@ -25,6 +26,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	}{
 		{s.reader, &s.stmts.handlers, handlersSQL},
 		{s.reader, &s.stmts.agent, `SELECT props FROM nodes WHERE label = 'Agent' AND name = ?`},
+		{s.reader, &s.stmts.packet, `SELECT ` + packetColumns + ` FROM packets WHERE name = ? AND deleted = 0`},
 		{s.writer, &s.stmts.findNode, `SELECT id, props FROM nodes WHERE label = ? AND name = ?`},
 		{s.writer, &s.stmts.addNode, `INSERT INTO nodes (label, name, props) VALUES (?, ?, ?)`},
 		{s.writer, &s.stmts.setNode, `UPDATE nodes SET name = ?, props = ? WHERE id = ?`},
@@ -38,6 +40,10 @@ func (s *Store) prepare(ctx context.Context) error {
 		{s.writer, &s.stmts.dropRunID, `DELETE FROM runs WHERE id = ?`},
 		{s.writer, &s.stmts.addGood, `INSERT INTO good (key, at, size, answer) VALUES (?, ?, ?, ?)
 			ON CONFLICT (key) DO UPDATE SET at = excluded.at, size = excluded.size, answer = excluded.answer WHERE excluded.at >= good.at`},
+		{s.writer, &s.stmts.findPacket, `SELECT ` + packetColumns + ` FROM packets WHERE name = ?`},
+		{s.writer, &s.stmts.putPacket, `INSERT INTO packets (name, owner, revision, created, updated, unsynced, deleted, agent) VALUES (?, ?, ?, ?, ?, ?, 0, ?)
+			ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, revision = excluded.revision, created = excluded.created, updated = excluded.updated,
+			unsynced = excluded.unsynced, deleted = 0, agent = excluded.agent`},
 	} {
 		stmt, err := p.db.PrepareContext(ctx, p.text)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,6 +35,7 @@ func childMain(dir string) {
 		a := myriad.Agent{Name: fmt.Sprint("a", n), Endpoint: "http://h/", Concepts: []string{fmt.Sprint("left ", n), fmt.Sprint("right ", n), "all"}}
 		_, err := s.Graph().PutAgent(context.Background(), a, myriad.Guard{})
 		fail(err)
+		fail(writeFleet(s, n))
 		fail(s.RecordRunNow(context.Background(), testRun(fmt.Sprint("now-", n), myriad.RunRunning)))
 		for i := range 5 {
 			s.RecordRun(testRun(fmt.Sprintf("behind-%d-%d", n, i), myriad.RunSuccess))
@@ -41,6 +43,34 @@ func childMain(dir string) {
 		}
 		fmt.Println(n)
 	}
+}
+
+// writeFleet writes what the fleet keeps at turn n: a packet, two imported ones that are in the graph, one dropped; an instance and a queue of
+// one entry beside the one that leaves.
+func writeFleet(s *Store, n int) error {
+	ctx := context.Background()
+	if _, err := s.PutPacket(ctx, testPacket(fmt.Sprint("p", n)), myriad.Guard{}); err != nil {
+		return err
+	}
+	imported := make([]myriad.Packet, 2)
+	for i := range imported {
+		imported[i] = testPacket(fmt.Sprint("i", n, "-", i))
+		imported[i].Agent.Concepts = []string{fmt.Sprint("one ", n, i), fmt.Sprint("two ", n, i), "all"}
+	}
+	if err := s.ImportPackets(ctx, imported, ImportOptions{Graph: true}); err != nil {
+		return err
+	}
+	if _, err := s.DropPacket(ctx, fmt.Sprint("p", n-1), myriad.Guard{}); err != nil && myriad.ErrorCode(err) != myriad.CodeNotFound {
+		return err
+	}
+	if err := s.PutInstance(ctx, myriad.InstanceRecord{ID: fmt.Sprint("instance-", n), Agent: fmt.Sprint("p", n)}); err != nil {
+		return err
+	}
+	e := myriad.QueueEntry{ID: fmt.Sprint("q", n), Kind: myriad.QueueGrow, Concept: fmt.Sprint("c", n), QueuedAt: time.Now()}
+	if err := s.Enqueue(ctx, e); err != nil {
+		return err
+	}
+	return s.Dequeue(ctx, fmt.Sprint("q", n-1))
 }
 
 // TestKilled kills a writing process at random moments: the file opens, holds what was said to be stored, and nothing half.
@@ -110,6 +140,7 @@ func checkWhole(t *testing.T, s *Store, last int) {
 	if n, err := s.Graph().CountAgents(t.Context()); err != nil || int(n) != agents {
 		t.Errorf("the counter says %d, there are %d agents (%v)", n, agents, err)
 	}
+	checkFleet(t, s, last)
 	rec, err := s.LoadRun(t.Context(), fmt.Sprint("now-", last))
 	if err != nil || rec.Status != myriad.RunInterrupted {
 		t.Errorf("the last run that was stored: %+v, %v", rec, err)
@@ -132,6 +163,29 @@ func checkWhole(t *testing.T, s *Store, last int) {
 		if a, ok, err := s.loadGood(t.Context(), fmt.Sprint("key-", i)); err != nil || ok && a.Agent != "agent" {
 			t.Errorf("last good answer %d: %+v, %v", i, a, err)
 		}
+	}
+}
+
+func checkFleet(t *testing.T, s *Store, last int) {
+	t.Helper()
+	if p, err := s.Packet(t.Context(), fmt.Sprint("i", last, "-1")); err != nil || p.Revision != 1 {
+		t.Errorf("the last packet that was stored: %+v, %v", p, err)
+	}
+	packets := count(t, s, `SELECT COUNT(*) FROM packets WHERE deleted = 0`)
+	if n, err := s.CountGrown(t.Context()); err != nil || int(n) != packets {
+		t.Errorf("the counter says %d, there are %d packets (%v)", n, packets, err)
+	}
+	if n := count(t, s, `SELECT COUNT(*) FROM packets JOIN nodes ON nodes.label = 'Agent' AND nodes.name = packets.name WHERE unsynced = 0`); n%2 != 0 ||
+		n != count(t, s, `SELECT COUNT(*) FROM packets WHERE unsynced = 0`) {
+		t.Errorf("%d packets are in the graph, two of each turn", n)
+	}
+	queue, err := s.Queue(t.Context())
+	if err != nil || len(queue) == 0 || queue[0].ID == fmt.Sprint("q", last-1) {
+		t.Errorf("queue %+v, %v", queue, err)
+	}
+	instances, err := s.Instances(t.Context())
+	if want := fmt.Sprint("instance-", last); err != nil || !slices.ContainsFunc(instances, func(r myriad.InstanceRecord) bool { return r.ID == want }) {
+		t.Errorf("%d instances, %v", len(instances), err)
 	}
 }
 
