@@ -110,6 +110,9 @@ type Registry interface {
 	Agents(ctx context.Context, page Page) (agents []Agent, next string, err error)
 	// CountAgents counts all agents, dormant ones included.
 	CountAgents(ctx context.Context) (int64, error)
+	// Researchers gives agents that declare the intent IntentResearch, by name, at most limit of them, dormant and inactive ones included. It
+	// is quick however many agents there are that do not.
+	Researchers(ctx context.Context, limit int) ([]Agent, error)
 	// Concepts lists by canonical name.
 	Concepts(ctx context.Context, page Page) (concepts []Concept, next string, err error)
 	Concept(ctx context.Context, name string) (Concept, error)

@@ -25,6 +25,7 @@ func Registry(t *testing.T, open func(t *testing.T) Lookup) {
 		"Handlers":         lookUp,
 		"Concepts":         concepts,
 		"CanonicalNames":   canonicalNames,
+		"Researchers":      researchers,
 		"AgentsPages":      agentsPages,
 		"ConceptsPages":    conceptsPages,
 		"PagesBesideWrite": pagesBesideWriter,
@@ -247,6 +248,44 @@ func canonicalNames(t *testing.T, g Lookup) {
 	}
 }
 
+// researchers are found among agents that hold the word elsewhere, and follow every change.
+func researchers(t *testing.T, g Lookup) {
+	want := func(when string, limit int, want ...string) {
+		t.Helper()
+		agents, err := g.Researchers(t.Context(), limit)
+		mustNot(t, err)
+		var got []string
+		for _, a := range agents {
+			got = append(got, a.Name)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", when, got, want)
+		}
+	}
+	want("nobody", 10)
+	for _, name := range []string{"c", "a", "b"} {
+		a := agent(name, "x")
+		a.Intents = []string{"define", " Concept_Research "}
+		put(t, g, a)
+	}
+	decoy := agent("decoy", myriad.IntentResearch)
+	decoy.Intents, decoy.SafeIntents = []string{"define", "concept_research_more"}, []string{myriad.IntentResearch}
+	decoy.Capabilities, decoy.Description = []string{myriad.IntentResearch}, `"concept_research"`
+	decoy.Labels = map[string]string{myriad.IntentResearch: myriad.IntentResearch}
+	put(t, g, decoy)
+	put(t, g, agent("any", "x")) // answers every intent, and declares none
+	want("by name", 10, "a", "b", "c")
+	want("at most", 2, "a", "b")
+	want("none", 0)
+	put(t, g, agent("a", "x"))
+	_, err := g.DeleteAgent(t.Context(), "b", myriad.Guard{})
+	mustNot(t, err)
+	want("later", 10, "c")
+	if read, err := g.Researchers(t.Context(), 1); err != nil || read[0].Endpoint == "" || len(read[0].Intents) != 2 {
+		t.Errorf("whole agents: %+v, %v", read, err)
+	}
+}
+
 func agentsPages(t *testing.T, g Lookup) {
 	var want []string
 	for i := range 23 {
@@ -335,6 +374,7 @@ func contextEnds(t *testing.T, g Lookup) {
 		"Agents":      func() error { _, _, err := g.Agents(ctx, myriad.Page{}); return err },
 		"Handlers":    func() error { _, err := g.Handlers(ctx, "x"); return err },
 		"Concepts":    func() error { _, _, err := g.Concepts(ctx, myriad.Page{}); return err },
+		"Researchers": func() error { _, err := g.Researchers(ctx, 5); return err },
 		"CountAgents": func() error { _, err := g.CountAgents(ctx); return err },
 		"PutAgent":    func() error { _, err := g.PutAgent(ctx, agent("b", "x"), myriad.Guard{}); return err },
 		"DeleteAgent": func() error { _, err := g.DeleteAgent(ctx, "a", myriad.Guard{}); return err },

@@ -160,6 +160,12 @@ func (d *Directory) CountAgents(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
+// Researchers gives agents that declare the intent concept_research, by name, at most limit of them.
+func (d *Directory) Researchers(ctx context.Context, limit int) (agents []myriad.Agent, err error) {
+	err = d.ask(ctx, func(ctx context.Context) (err error) { agents, err = d.cfg.Graph.Researchers(ctx, limit); return err })
+	return agents, err
+}
+
 // Concepts lists concepts by canonical name.
 func (d *Directory) Concepts(ctx context.Context, page myriad.Page) (concepts []myriad.Concept, next string, err error) {
 	err = d.ask(ctx, func(ctx context.Context) (err error) {
