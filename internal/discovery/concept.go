@@ -1,0 +1,59 @@
+package discovery
+
+import (
+	"context"
+	"maps"
+
+	"github.com/myriad-mind/myriad"
+)
+
+// regionGeneral is where concepts belong that nobody sorted (wire facts 5.10).
+const regionGeneral = "General"
+
+// PutConcept sets properties of the concept's node, which is made when it is not there, and lets it belong to the region General, which is made
+// too; other properties stay, a nil value removes one. name need not be canonical. It may be repeated: what is there already stays as it is.
+// Errors are those of myriad.Topology; after one, some of it may be written.
+func (d *Directory) PutConcept(ctx context.Context, name string, props myriad.Properties) error {
+	key, err := myriad.CanonicalConcept(name)
+	if err != nil {
+		return err
+	}
+	return d.ask(ctx, func(ctx context.Context) error {
+		concept, err := d.ensure(ctx, myriad.LabelConcept, key, props)
+		if err != nil {
+			return err
+		}
+		region, err := d.ensure(ctx, myriad.LabelRegion, regionGeneral, nil)
+		if err != nil {
+			return err
+		}
+		_, err = d.cfg.Graph.Relate(ctx, myriad.Relationship{Type: myriad.RelBelongs, From: concept, To: region})
+		return err
+	})
+}
+
+// ensure makes or updates a node with a unique name and gives its id.
+func (d *Directory) ensure(ctx context.Context, label, name string, props myriad.Properties) (string, error) {
+	props = maps.Clone(props)
+	if props == nil {
+		props = myriad.Properties{}
+	}
+	props["name"] = name
+	for tries := 0; ; tries++ {
+		nodes, _, err := d.cfg.Graph.Nodes(ctx, label, myriad.Properties{"name": name}, myriad.Page{Limit: 1})
+		if err != nil {
+			return "", err
+		}
+		if len(nodes) > 0 {
+			if len(props) > 1 { // more than the name that it has
+				_, err = d.cfg.Graph.UpdateNode(ctx, nodes[0].ID, props)
+			}
+			return nodes[0].ID, err
+		}
+		made, err := d.cfg.Graph.CreateNode(ctx, label, props)
+		if myriad.ErrorCode(err) == myriad.CodeConflict && tries < 3 {
+			continue // somebody else was faster
+		}
+		return made.ID, err
+	}
+}
