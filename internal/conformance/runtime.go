@@ -31,10 +31,10 @@ type RuntimeUnderTest struct {
 	Packet func(b Behaviour) (myriad.Packet, bool)
 	// Reopen stands for the death of the process and its next life: the runtime is left as it is, never closed nor asked for anything again,
 	// and another one opened on the same state. What would have died with the process (its pipes, its in-process instances) is dead when it
-	// returns. Nil when nothing can outlive the process.
+	// returns; goroutines that watched it are gone by the end of the subtest. Nil when nothing can outlive the process; otherwise Left is set.
 	Reopen func(t *testing.T) RuntimeUnderTest
-	// Left names what is there of the owner outside of this process: processes, groups, containers, files that say there are some. Nil when
-	// nothing ever is.
+	// Left names what is there of the owner outside of this process: processes, groups, containers, files that say there are some; in
+	// an order that only changes with them. Nil when nothing ever is.
 	Left func(t *testing.T, ownerID string) []string
 	// Limits are put on every instance. Zero is none.
 	Limits myriad.Limits
