@@ -4,14 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/myriad-mind/myriad"
 	"github.com/myriad-mind/myriad/internal/config"
 )
 
+// agentWriter is where agents are written.
+type agentWriter interface {
+	PutAgent(ctx context.Context, a myriad.Agent, g myriad.Guard) (myriad.Agent, error)
+	DeleteAgent(ctx context.Context, name string, g myriad.Guard) (myriad.Agent, error)
+}
+
 // loadAgents makes the graph hold exactly the agents of the agents file, of those that belong to a file. A file with mistakes changes nothing.
 func (s *server) loadAgents(ctx context.Context) error {
-	declared := map[string]bool{}
+	var agents []myriad.Agent
 	if s.cfg.Agents != "" {
 		file, err := config.ReadAgents(s.cfg.Agents)
 		if err != nil {
@@ -20,14 +28,44 @@ func (s *server) loadAgents(ctx context.Context) error {
 		if err := s.checkEndpoints(ctx, file.Agents); err != nil {
 			return err
 		}
-		for _, a := range file.Agents {
-			declared[a.Name] = true
-			if err := s.declare(ctx, a); err != nil {
-				return fmt.Errorf("agent %s of the agents file: %w", a.Name, err)
-			}
+		agents = file.Agents
+	}
+	before, err := s.store.DeclaredAgents(ctx)
+	if err != nil {
+		return err
+	}
+	declared := map[string]bool{}
+	for _, a := range agents {
+		declared[a.Name] = true
+	}
+	// Both the old and the new ones are noted first: whatever ends the process in between, the next start knows all that a file declared.
+	if err := s.noteDeclared(ctx, before, declared); err != nil {
+		return err
+	}
+	for _, a := range agents {
+		if err := s.declare(ctx, a); err != nil {
+			return fmt.Errorf("agent %s of the agents file: %w", a.Name, err)
 		}
 	}
-	return s.removeUndeclared(ctx, declared)
+	if err := s.removeUndeclared(ctx, before, declared); err != nil {
+		return err
+	}
+	return s.noteDeclared(ctx, nil, declared)
+}
+
+// noteDeclared keeps the names of before and declared, unless they are what is kept.
+func (s *server) noteDeclared(ctx context.Context, before []string, declared map[string]bool) error {
+	names := slices.Collect(maps.Keys(declared))
+	for _, name := range before {
+		if !declared[name] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	if slices.Equal(names, before) {
+		return nil
+	}
+	return s.store.SetDeclaredAgents(ctx, names)
 }
 
 func (s *server) checkEndpoints(ctx context.Context, agents []myriad.Agent) error {
@@ -45,31 +83,21 @@ func (s *server) checkEndpoints(ctx context.Context, agents []myriad.Agent) erro
 
 // declare writes an agent of the file, whoever owned the name before.
 func (s *server) declare(ctx context.Context, a myriad.Agent) error {
-	_, err := s.directory.PutAgent(ctx, a, myriad.Guard{})
+	_, err := s.agents.PutAgent(ctx, a, myriad.Guard{})
 	return err
 }
 
-// removeUndeclared removes the agents that belong to a file and are not in it any more.
-func (s *server) removeUndeclared(ctx context.Context, declared map[string]bool) error {
-	var gone []string
-	for page := (myriad.Page{Limit: 1000}); ; {
-		agents, next, err := s.directory.Agents(ctx, page)
-		if err != nil {
-			return fmt.Errorf("list the agents: %w", err)
-		}
-		for _, a := range agents {
-			if a.Owner == myriad.OwnerFile && !declared[a.Name] {
-				gone = append(gone, a.Name)
-			}
-		}
-		if next == "" {
-			break
-		}
-		page.Cursor = next
-	}
+// removeUndeclared removes the agents that were declared before and are not any more.
+func (s *server) removeUndeclared(ctx context.Context, before []string, declared map[string]bool) error {
 	var failed error
-	for _, name := range gone {
-		if _, err := s.directory.DeleteAgent(ctx, name, myriad.Guard{}); err != nil && myriad.ErrorCode(err) != myriad.CodeNotFound {
+	for _, name := range before {
+		if declared[name] {
+			continue
+		}
+		_, err := s.agents.DeleteAgent(ctx, name, myriad.Guard{Owner: myriad.OwnerFile})
+		switch myriad.ErrorCode(err) {
+		case "", myriad.CodeNotFound, myriad.CodeConflict: // gone, or somebody else's by now
+		default:
 			failed = errors.Join(failed, fmt.Errorf("remove agent %s, which left the agents file: %w", name, err))
 		}
 	}

@@ -39,6 +39,7 @@ type server struct {
 	dispatcher   *dispatch.Dispatcher
 	caller       *call.Caller
 	directory    *discovery.Directory
+	agents       agentWriter
 	orchestrator *orchestrator.Orchestrator
 	api          *httpapi.API
 	http         *http.Server
@@ -96,6 +97,7 @@ func newServer(ctx context.Context, cfg config.Config, log *slog.Logger, opts op
 	}
 	s.graphGuard = newGraphGuard(cfg.GraphBreaker, sink)
 	s.directory = discovery.New(discovery.Config{Graph: s.graph, Guard: s.graphGuard, Signals: s.signals, Sink: sink, Gone: s.forget})
+	s.agents = s.directory
 	if s.orchestrator, err = orchestrator.New(orchestrator.Config{Finder: s.directory, Dispatcher: s.dispatcher, Caller: s.caller, Recorder: s.store,
 		LastGood: s.lastGood(), Sink: sink, Logger: log, Limits: s.runLimits(), ReadingIntents: cfg.Call.ReadingIntents}); err != nil {
 		return nil, err
