@@ -83,3 +83,34 @@ func BenchmarkPutAgent(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkImportPackets imports a thousand packets at a time, their agents, concepts and edges included.
+func BenchmarkImportPackets(b *testing.B) {
+	s := openStore(b, b.TempDir(), Options{})
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		packets := make([]myriad.Packet, 1000)
+		for i := range packets {
+			packets[i] = testPacket(fmt.Sprintf("Agent_%07d", n))
+			n++
+		}
+		b.StartTimer()
+		if err := s.ImportPackets(b.Context(), packets, ImportOptions{Graph: true}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "packets/s")
+}
+
+// BenchmarkPutPacket is one packet written beside many.
+func BenchmarkPutPacket(b *testing.B) {
+	s := openStore(b, b.TempDir(), Options{})
+	n := 0
+	for b.Loop() {
+		if _, err := s.PutPacket(b.Context(), testPacket(fmt.Sprintf("Agent_%07d", n)), myriad.Guard{}); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+}

@@ -27,7 +27,8 @@ const (
 	measureEnv = "MYRIAD_SQLITESTORE_MEASURE"
 )
 
-// BenchmarkLarge measures a store of many dormant agents and as many concepts, three edges each: start, cold look-ups and memory, in a fresh process.
+// BenchmarkLarge measures a store of many dormant agents with their packets and as many concepts, three edges each: start, cold look-ups and
+// memory, in a fresh process.
 //
 //	MYRIAD_LARGE=1000000 go test -run - -bench Large -benchtime 1x ./internal/sqlitestore
 func BenchmarkLarge(b *testing.B) {
@@ -88,6 +89,7 @@ func fillStore(b *testing.B, dir string, agents int) {
 			INSERT OR IGNORE INTO relationships SELECT 1 + i * 7919 % ?1, 'HANDLES_CONCEPT', ?1 + i, '{"weight":0.5}' FROM n`,
 		`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
 			INSERT OR IGNORE INTO relationships SELECT 1 + i * 104729 % ?1, 'HANDLES_CONCEPT', ?1 + i, '{"weight":0.5}' FROM n`,
+		`INSERT INTO packets SELECT name, 'fleet', 1, 1700000000000, 1700000000000, 0, 0, props FROM nodes WHERE label = 'Agent'`,
 	} {
 		args := []any{agents}
 		if !strings.Contains(text, "?1") {
@@ -130,11 +132,32 @@ func measureMain(dir string) {
 	if int(n) != agents {
 		fail(fmt.Errorf("%d agents", n))
 	}
+	grown, err := s.CountGrown(context.Background())
+	fail(err)
+	unsynced, err := s.UnsyncedPackets(context.Background(), 100)
+	fail(err)
+	research, err := g.Researchers(context.Background(), 100)
+	fail(err)
+	if int(grown) != agents || len(unsynced) > 0 || len(research) > 0 {
+		fail(fmt.Errorf("%d grown packets, %d unsynced, %d researchers", grown, len(unsynced), len(research)))
+	}
 	measured["count-ms"] = float64(time.Since(counting).Microseconds()) / 1000
 	for _, callers := range []int{1, 2, 10} {
-		took := lookUps(s, callers, agents)
+		took := lookUps(callers, agents, func(i int) error {
+			concept := fmt.Sprintf("concept_%07d", i)
+			h, err := g.Handlers(context.Background(), concept)
+			if err == nil && len(h.Exact) == 0 {
+				err = fmt.Errorf("nobody handles %s", concept)
+			}
+			return err
+		})
 		measured[fmt.Sprintf("p50-ms/%d", callers)] = took[len(took)/2]
 		measured[fmt.Sprintf("p99-ms/%d", callers)] = took[len(took)*99/100]
+		took = lookUps(callers, agents, func(i int) error {
+			_, err := s.Packet(context.Background(), fmt.Sprintf("Agent_%07d", i))
+			return err
+		})
+		measured[fmt.Sprintf("packet-p99-ms/%d", callers)] = took[len(took)*99/100]
 	}
 	debug.FreeOSMemory()
 	measured["RSS-MiB"] = rss()
@@ -143,20 +166,20 @@ func measureMain(dir string) {
 	os.Exit(0)
 }
 
-// lookUps looks 8,000 random concepts up and gives the milliseconds that each took, in order.
-func lookUps(s *Store, callers, agents int) []float64 {
+// lookUps looks 8,000 random numbers of 1 to agents up and gives the milliseconds that each took, in order.
+func lookUps(callers, agents int, look func(i int) error) []float64 {
 	took := make([][]float64, callers)
 	var wg sync.WaitGroup
 	for c := range callers {
 		wg.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(callers), uint64(c)))
 			for range 8000 / callers {
-				concept := fmt.Sprintf("concept_%07d", 1+random.IntN(agents))
+				i := 1 + random.IntN(agents)
 				began := time.Now()
-				h, err := s.Graph().Handlers(context.Background(), concept)
+				err := look(i)
 				took[c] = append(took[c], float64(time.Since(began).Microseconds())/1000)
-				if err != nil || len(h.Exact) == 0 {
-					fmt.Fprintln(os.Stderr, concept, h, err)
+				if err != nil {
+					fmt.Fprintln(os.Stderr, err)
 					os.Exit(1)
 				}
 			}
