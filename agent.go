@@ -49,8 +49,8 @@ type Auth struct {
 
 // Template says how a packet comes alive.
 type Template struct {
-	Kind      string            `json:"kind"`                // TemplateKnowledge, TemplateCommand or TemplateImage
-	ID        string            `json:"id,omitempty"`        // a knowledge template of wire facts 5.7, like factbase_basic
+	Kind      string            `json:"kind"`                // TemplateKnowledge, TemplateCommand, TemplateImage or TemplateHandler
+	ID        string            `json:"id,omitempty"`        // of a knowledge template (KnowledgeTemplate), or of a handler
 	Command   []string          `json:"command,omitempty"`   // argv; no shell
 	Mode      string            `json:"mode,omitempty"`      // ModeStdio, ModeHTTP or ModeExec, for commands
 	Dir       string            `json:"dir,omitempty"`       // working directory of a command
@@ -68,6 +68,7 @@ const (
 	TemplateKnowledge = "knowledge"
 	TemplateCommand   = "command"
 	TemplateImage     = "image"
+	TemplateHandler   = "handler" // Go code inside the server's own process, which the program that embeds it registered under Template.ID
 	ModeStdio         = "stdio"
 	ModeHTTP          = "http"
 	ModeExec          = "exec"
@@ -92,6 +93,9 @@ type Knowledge struct {
 	ResearchSources   []string         `json:"research_sources,omitempty"`
 	OriginalIntent    string           `json:"original_intent,omitempty"`
 	Learned           map[string]Learn `json:"learned_knowledge,omitempty"` // by knowledge_type, from /update_knowledge
+	// DefinitionConfidence is what ConfidenceScore was when there was nothing learned yet, 0..1. From then on ConfidenceScore is the mean over
+	// what was learned, and a learned definition stands in for PrimaryDefinition when its confidence is higher than this.
+	DefinitionConfidence float64 `json:"definition_confidence,omitempty"`
 }
 
 // Learn is one piece of knowledge told to an agent after it was made.

@@ -143,6 +143,11 @@ func TestCheckAgentTemplates(t *testing.T) {
 		{"template.knowledge.confidence_score", func(p *myriad.Template) {
 			*p = myriad.Template{Kind: myriad.TemplateKnowledge, Knowledge: &myriad.Knowledge{Concept: "x", ConfidenceScore: 2}}
 		}},
+		{"template.knowledge.definition_confidence", func(p *myriad.Template) {
+			*p = myriad.Template{Kind: myriad.TemplateKnowledge, Knowledge: &myriad.Knowledge{Concept: "x", DefinitionConfidence: -1}}
+		}},
+		{"template.id", func(p *myriad.Template) { *p = myriad.Template{Kind: myriad.TemplateHandler} }},
+		{"template.command", func(p *myriad.Template) { *p = myriad.Template{Kind: myriad.TemplateHandler, ID: "a", Command: []string{"b"}} }},
 	}
 	for _, c := range cases {
 		a := commandAgent()

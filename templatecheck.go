@@ -72,8 +72,12 @@ func (c *agentCheck) template(t *Template) *Template {
 			c.add("template.image", "is a container image reference")
 		}
 		c.texts("template.command", kept.Command)
+	case TemplateHandler:
+		if kept.ID == "" {
+			c.add("template.id", "is the name under which the handler was registered; it must be there")
+		}
 	default:
-		c.add("template.kind", "is one of %s, %s, %s", TemplateCommand, TemplateImage, TemplateKnowledge)
+		c.add("template.kind", "is one of %s, %s, %s, %s", TemplateCommand, TemplateHandler, TemplateImage, TemplateKnowledge)
 		return &kept // which fields belong cannot be told
 	}
 	c.foreign(kept)
@@ -153,6 +157,9 @@ func (c *agentCheck) knowledge(k *Knowledge) *Knowledge {
 	kept.Concept = concept
 	if !(k.ConfidenceScore >= 0 && k.ConfidenceScore <= 1) {
 		c.add("template.knowledge.confidence_score", "is 0 to 1")
+	}
+	if !(k.DefinitionConfidence >= 0 && k.DefinitionConfidence <= 1) {
+		c.add("template.knowledge.definition_confidence", "is 0 to 1")
 	}
 	for kind, learned := range k.Learned {
 		if !(learned.Confidence >= 0 && learned.Confidence <= 1) {
