@@ -213,7 +213,7 @@ func (a *API) status(w *responder, r *http.Request, _ []byte) error {
 	}
 	return a.replyJSON(w, http.StatusOK, StatusReply{
 		Service: compatService, Status: "running", Version: compatVersion,
-		Dependencies: StatusDependencies{Graph: graph, Lifecycle: available(a.cfg.DynamicAgents), Learning: available(a.cfg.Learning),
+		Dependencies: StatusDependencies{Graph: graph, Lifecycle: available(a.cfg.Fleet != nil), Learning: available(a.cfg.Learning),
 			Intelligence: available(true), Performance: available(a.cfg.Performance != nil)},
 		Environment: StatusEnvironment{GraphURL: a.cfg.Graph.URL, DynamicAgents: word(a.cfg.DynamicAgents), Learning: word(a.cfg.Learning)},
 	})

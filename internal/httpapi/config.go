@@ -59,6 +59,7 @@ type Config struct {
 	Breakers breakers
 	Checker  checker
 
+	Fleet       fleet        // GET /v1/fleet and what is under it; nil: this server brings no agents to life
 	Metrics     http.Handler // GET /metrics; nil: the route is not there
 	Performance func() any   // the "performance" part of GET /metrics/json; nil: said to be unavailable
 	Ready       func() error // why GET /readyz should fail; nil: always ready

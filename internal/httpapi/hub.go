@@ -20,11 +20,12 @@ type Happening struct {
 	Endpoint     string           `json:"endpoint,omitempty"`
 	Concept      string           `json:"concept,omitempty"`
 	Instance     string           `json:"instance,omitempty"`
+	Runtime      string           `json:"runtime,omitempty"`
 	Circuit      string           `json:"circuit,omitempty"`
 	From         string           `json:"from,omitempty"`
 	To           string           `json:"to,omitempty"`
 	Reason       string           `json:"reason,omitempty"`
-	Count        int64            `json:"count,omitempty"`
+	Count        *int64           `json:"count,omitempty" jsonschema:"how many were lost, or wait in the fleet's queue now"`
 	DurationMS   float64          `json:"duration_ms,omitempty"`
 	RetryAfterMS int64            `json:"retry_after_ms,omitempty"`
 }
@@ -79,9 +80,14 @@ func (h *Hub) Emit(e myriad.Event) {
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}
-	data := mustJSON(Happening{Kind: e.Kind, At: e.At.UTC(), Agent: e.Agent, Endpoint: e.Endpoint, Concept: e.Concept, Instance: e.Instance,
-		Circuit: e.Circuit, From: e.From, To: e.To, Reason: e.Reason, Count: e.Count, DurationMS: myriad.Millis(e.Duration),
-		RetryAfterMS: e.RetryAfter.Milliseconds()})
+	happened := Happening{Kind: e.Kind, At: e.At.UTC(), Agent: e.Agent, Endpoint: e.Endpoint, Concept: e.Concept, Instance: e.Instance,
+		Runtime: e.Runtime, Circuit: e.Circuit, From: e.From, To: e.To, Reason: e.Reason, DurationMS: myriad.Millis(e.Duration),
+		RetryAfterMS: e.RetryAfter.Milliseconds()}
+	if e.Count != 0 || e.Kind == myriad.KindQueue { // an empty queue is news too
+		count := e.Count // a copy, so that other events stay off the heap
+		happened.Count = &count
+	}
+	data := mustJSON(happened)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {

@@ -296,6 +296,51 @@ func (f *fakeBreakers) ForceBreaker(agent, mode string) ([]myriad.BreakerState, 
 	return f.Breakers(agent), nil
 }
 
+// fakeFleet is a fleet with one instance for each id, which remembers what was asked of it.
+type fakeFleet struct {
+	mu     sync.Mutex
+	status myriad.FleetStatus
+	asked  []string
+}
+
+func newFakeFleet() *fakeFleet {
+	return &fakeFleet{status: myriad.FleetStatus{Enabled: true, InUse: 1,
+		Limits: myriad.FleetLimits{MaxAgents: 20, TotalCPU: 4, IdleTimeoutMS: 1_800_000, MaxAgeMS: 86_400_000, MinLifeMS: 10_000, MaxQueue: 100,
+			QueueMaxAgeMS: 600_000, Instance: myriad.Limits{CPU: 0.5, MemoryBytes: 256 << 20, PIDs: 64}},
+		Instances: []myriad.InstanceStatus{{ID: "i1", Agent: "Pump_AI", Concept: "pump", Runtime: "process", State: myriad.InstanceReady,
+			Endpoint: "http://127.0.0.1:9/i1/query", StartedAt: noon, AgeMS: 1000, IdleMS: 10, InFlight: 1, Restarts: 2, ColdMS: 21.5,
+			Limits: myriad.Limits{CPU: 0.5, MemoryBytes: 256 << 20, PIDs: 64}, Unenforced: []string{"cpu"}, Usage: &myriad.Usage{CPUSeconds: 0.5, MemoryBytes: 9 << 20, PIDs: 2}}},
+		Queue: []myriad.QueueEntry{{ID: "q1", Kind: myriad.QueueGrow, Concept: "tax", Intent: "define", Priority: 3, QueuedAt: noon, Position: 1, AgeMS: 40}}}}
+}
+
+func (f *fakeFleet) Status(context.Context) myriad.FleetStatus {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status
+}
+
+func (f *fakeFleet) StopInstance(_ context.Context, id string) error { return f.steer("stop", id) }
+func (f *fakeFleet) RestartInstance(_ context.Context, id string) error {
+	return f.steer("restart", id)
+}
+
+func (f *fakeFleet) steer(what, id string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, what+" "+id)
+	if !slices.ContainsFunc(f.status.Instances, func(i myriad.InstanceStatus) bool { return i.ID == id }) {
+		return myriad.Errorf(myriad.CodeNotFound, "there is no instance %s", id)
+	}
+	return nil
+}
+
+func (f *fakeFleet) SetLimits(_ context.Context, change func(*myriad.FleetLimits)) (myriad.FleetLimits, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(&f.status.Limits)
+	return f.status.Limits, nil
+}
+
 // world is an API with fakes behind it, on a real socket.
 type world struct {
 	t        *testing.T
@@ -304,6 +349,7 @@ type world struct {
 	agents   *fakeAgents
 	found    *fakeDirectory
 	breakers *fakeBreakers
+	fleet    *fakeFleet
 	url      string
 	client   *http.Client
 
@@ -332,7 +378,7 @@ func (w *world) emitted(kind myriad.EventKind) []string {
 const testToken = "s3cret"
 
 func config(w *world) Config {
-	return Config{Runs: w.runs, Agents: w.agents, Discover: w.found, Breakers: w.breakers, Sink: w, Token: testToken, Listen: "127.0.0.1:5000",
+	return Config{Runs: w.runs, Agents: w.agents, Discover: w.found, Breakers: w.breakers, Fleet: w.fleet, Sink: w, Token: testToken, Listen: "127.0.0.1:5000",
 		Checker: egress.NewDialer(nil, egress.Options{}), Version: "1.2.3", Logger: slog.New(slog.DiscardHandler),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
@@ -344,7 +390,8 @@ func config(w *world) Config {
 // newWorld starts an API; change may alter its configuration.
 func newWorld(t *testing.T, change ...func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, runs: &fakeRuns{}, agents: &fakeAgents{byID: map[string]myriad.Agent{}}, breakers: &fakeBreakers{state: map[string]myriad.BreakerState{}}}
+	w := &world{t: t, runs: &fakeRuns{}, agents: &fakeAgents{byID: map[string]myriad.Agent{}}, breakers: &fakeBreakers{state: map[string]myriad.BreakerState{}},
+		fleet: newFakeFleet()}
 	w.found = &fakeDirectory{agents: w.agents}
 	cfg := config(w)
 	for _, c := range change {

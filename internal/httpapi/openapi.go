@@ -77,6 +77,7 @@ const about = "Myriad routes work to a fleet of specialist agents: post a graph 
 var tags = []oaTag{
 	{"runs", "Graphs of tasks, carried out"},
 	{"agents", "Who may answer"},
+	{"fleet", "Which agents are alive, within which limits"},
 	{"graph", "What is known, and who would be asked"},
 	{"events", "What happens on the server"},
 	{"probes", "For supervisors and load balancers"},

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/myriad-mind/myriad"
 )
@@ -47,13 +48,13 @@ func (a *API) routes() []*route {
 		{method: "GET", path: "/v1/agents", id: "listAgents", tag: "agents", params: pageParams, handle: a.listAgents,
 			summary: "List agents by name", replies: []reply{gives[AgentList](200, "One page of agents")}},
 		{method: "POST", path: "/v1/agents", id: "createAgent", tag: "agents", body: takes[myriad.Agent](agentBody), handle: a.createAgent,
-			summary: "Register an agent", replies: []reply{gives[myriad.Agent](201, "The agent as stored", "Location", "ETag"),
+			summary: "Register an agent. One with a template that runs a program or container needs the token, on loopback too", replies: []reply{gives[myriad.Agent](201, "The agent as stored", "Location", "ETag"),
 				(&route{}).failure(409, "The name is taken")}},
 		{method: "GET", path: "/v1/agents/{name}", id: "getAgent", tag: "agents", handle: a.getAgent, summary: "Read an agent",
 			params:  []param{agentName, {in: "header", name: "If-None-Match", about: "304 while the revision is this ETag"}},
 			replies: found(gives[myriad.Agent](200, "The agent", "ETag"), plain(304, "The agent is as you know it", ""))},
 		{method: "PUT", path: "/v1/agents/{name}", id: "putAgent", tag: "agents", body: takes[myriad.Agent](agentBody), handle: a.putAgent,
-			summary: "Write an agent, new or not",
+			summary: "Write an agent, new or not. One with a template that runs a program or container needs the token, on loopback too",
 			params:  []param{agentName, ifMatch, {in: "header", name: "If-None-Match", about: "*: only while there is no such agent"}},
 			replies: []reply{gives[myriad.Agent](200, "The agent as stored", "ETag"), gives[myriad.Agent](201, "The new agent as stored", "Location", "ETag"),
 				(&route{}).failure(409, "The agent belongs to the agents file"), (&route{}).failure(412, "The revision is another one")}},
@@ -74,7 +75,7 @@ func (a *API) routes() []*route {
 		{method: "POST", path: "/v1/discover", id: "discover", tag: "graph", body: takes[DiscoverRequest](smallBody), handle: a.discover,
 			summary: "Rank who may serve a concept and an intent; nothing is dispatched", replies: []reply{gives[Discovery](200, "The candidates, the best first")}},
 		{method: "GET", path: "/v1/events", id: "events", tag: "events", params: []param{lastEventID}, handle: a.events,
-			summary: "Follow what happens: breakers, agents, parks, the graph. A gap event says how many events a slow reader lost",
+			summary: "Follow what happens: breakers, agents, instances, the fleet's queue, growth, parks, the graph. A gap event says how many events a slow reader lost",
 			replies: []reply{plain(200, "Events by kind; their data is a Happening, that of gap a Gap", typeSSE)}},
 
 		{method: "GET", path: "/livez", id: "livez", tag: "probes", probe: true, handle: a.livez, summary: "Say whether the process lives",
@@ -84,7 +85,7 @@ func (a *API) routes() []*route {
 		{method: "GET", path: "/openapi.json", id: "openapi", tag: "probes", handle: a.openapi, summary: "This document",
 			replies: []reply{gives[any](200, "OpenAPI 3.1")}},
 	}
-	return append(table, a.compatRoutes()...)
+	return slices.Concat(table, a.fleetRoutes(), a.compatRoutes())
 }
 
 // compatRoutes are those of the Python system's orchestrator, and the one of its integration tester.

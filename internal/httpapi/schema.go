@@ -155,9 +155,15 @@ var refinements = map[string]jsonschema.Schema{
 	"BreakerState.mode":          *words("auto", "forced_open", "forced_closed"),
 	"Discovery.graph":            *words(myriad.GraphFresh, myriad.GraphStale),
 	"Provenance.source":          *words(myriad.SourceLive, myriad.SourceCache, myriad.SourceDefault, myriad.SourceNone),
-	"CompatAgent.endpoint":       {Types: []string{"string", "null"}},
-	"CompatAgent.type":           {Types: []string{"string", "null"}},
-	"CompatDiscovery.agent_url":  {Types: []string{"string", "null"}},
+	"InstanceStatus.state": *words(myriad.InstanceQueued, myriad.InstanceStarting, myriad.InstanceReady, myriad.InstanceDraining,
+		myriad.InstanceStopped, myriad.InstanceFailed),
+	"QueueEntry.kind":           *words(myriad.QueueGrow, myriad.QueueWake),
+	"Template.kind":             *words(myriad.TemplateKnowledge, myriad.TemplateCommand, myriad.TemplateImage),
+	"Template.mode":             *words(myriad.ModeStdio, myriad.ModeHTTP, myriad.ModeExec),
+	"Template.pull":             *words("never", "missing", "always"),
+	"CompatAgent.endpoint":      {Types: []string{"string", "null"}},
+	"CompatAgent.type":          {Types: []string{"string", "null"}},
+	"CompatDiscovery.agent_url": {Types: []string{"string", "null"}},
 }
 
 func words[T ~string](list ...T) *jsonschema.Schema {
