@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/myriad-mind/myriad"
@@ -13,24 +14,36 @@ import (
 // AgentsFile is the content of an agents file.
 type AgentsFile struct {
 	Agents []myriad.Agent
+	shape  *shape
 }
 
-// ReadAgents reads an agents file: YAML or JSON, `agents:` with a list of agents in the fields of the API. The error lists every mistake of every
-// agent with its line; a file with mistakes gives no agents.
+// Place says where the agent of an index is, like "agents[3] (line 17)".
+func (f *AgentsFile) Place(i int) string {
+	path := fmt.Sprintf("agents[%d]", i)
+	return path + f.shape.line(path)
+}
+
+// ReadAgents reads an agents file: YAML or JSON, `agents:` with a list of agents in the fields of the API or in the short form of written. Commands
+// run in the directory of the file, or in the one that they name as seen from there. The error lists every mistake of every agent with its
+// line; a file with mistakes gives no agents.
 func ReadAgents(file string) (*AgentsFile, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return nil, myriad.Errorf(myriad.CodeInvalid, "read the agents file: %w", err)
 	}
-	parsed, err := ParseAgents(raw)
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return nil, fmt.Errorf("agents file %s: %w", file, err)
+	}
+	parsed, err := ParseAgents(raw, dir)
 	if err != nil {
 		return nil, fmt.Errorf("agents file %s: %w", file, err)
 	}
 	return parsed, nil
 }
 
-// ParseAgents reads the content of an agents file.
-func ParseAgents(data []byte) (*AgentsFile, error) {
+// ParseAgents reads the content of an agents file. Directories of commands are seen from dir; "" leaves them as they are written.
+func ParseAgents(data []byte, dir string) (*AgentsFile, error) {
 	raw, err := YAMLToJSON(data)
 	if err != nil {
 		return nil, err
@@ -43,7 +56,7 @@ func ParseAgents(data []byte) (*AgentsFile, error) {
 	if err := strict(raw, &file); err != nil && len(mistakes) == 0 {
 		mistakes = append(mistakes, myriad.Mistake{Rule: err.Error()})
 	}
-	out := &AgentsFile{Agents: make([]myriad.Agent, 0, len(file.Agents))}
+	out := &AgentsFile{Agents: make([]myriad.Agent, 0, len(file.Agents)), shape: shape}
 	first := make(map[string]int, len(file.Agents))
 	for i, item := range file.Agents {
 		if broken[i] {
@@ -54,13 +67,12 @@ func ParseAgents(data []byte) (*AgentsFile, error) {
 			path := strings.TrimSuffix(at+"."+key, ".")
 			mistakes = append(mistakes, myriad.Mistake{Path: path, Rule: rule + shape.line(path)})
 		}
-		var a myriad.Agent
-		if err := strict(item, &a); err != nil {
+		var w written
+		if err := strict(item, &w); err != nil {
 			wrong("", err.Error())
 			continue
 		}
-		a.Owner = myriad.OwnerFile
-		a, rules := myriad.CheckAgent(a)
+		a, rules := w.agent(dir)
 		for _, m := range rules {
 			wrong(m.Path, m.Rule)
 		}

@@ -30,7 +30,7 @@ agents:
       command: [python3, tax.py]
       mode: stdio
       limits: {cpu: 0.5, memory_bytes: 268435456, pids: 64}
-`))
+`), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ agents:
 
 func TestAgentsFileWithNothing(t *testing.T) {
 	for _, doc := range []string{"", "# none yet\n", "agents:\n", "agents: []\n", "{}", `{"agents": []}`} {
-		if file, err := ParseAgents([]byte(doc)); err != nil || len(file.Agents) != 0 {
+		if file, err := ParseAgents([]byte(doc), ""); err != nil || len(file.Agents) != 0 {
 			t.Errorf("%q: %+v, %v", doc, file, err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestAgentsFileMistakes(t *testing.T) {
 		"JSON that is no YAML":     {`{"agents": [{"name": "\ud83d\ude00", "endpont": "x"}]}`, []string{`agents[0]: json: unknown field "endpont"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ParseAgents([]byte(c.file))
+			_, err := ParseAgents([]byte(c.file), "")
 			got := mistakesOf(t, err)
 			if len(got) != len(c.want) {
 				t.Fatalf("mistakes\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(c.want, "\n"))
@@ -95,7 +95,7 @@ func FuzzParseAgents(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		file, err := ParseAgents(data)
+		file, err := ParseAgents(data, "")
 		if err != nil {
 			if myriad.ErrorCode(err) != myriad.CodeInvalid {
 				t.Fatalf("%q: %v", data, err)

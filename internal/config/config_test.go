@@ -195,11 +195,11 @@ func FuzzYAMLToJSON(f *testing.F) {
 }
 
 func TestAgentsFile(t *testing.T) {
-	file, err := ParseAgents([]byte("agents:\n  - name: A\n    endpoint: http://127.0.0.1:1/query\n    concepts: [pump]\n    intents: [define]\n"))
+	file, err := ParseAgents([]byte("agents:\n  - name: A\n    endpoint: http://127.0.0.1:1/query\n    concepts: [pump]\n    intents: [define]\n"), "")
 	if err != nil || len(file.Agents) != 1 || file.Agents[0].Owner != myriad.OwnerFile {
 		t.Fatalf("%+v, %v", file, err)
 	}
-	_, err = ParseAgents([]byte("agents:\n  - name: A\n    endpont: x\n    concepts: [p]\n  - name: B\n    endpoint: nowhere\n    concepts: []\n  - name: C\n    endpoint: http://h\n    concepts: [p]\n  - name: C\n    endpoint: http://h\n    concepts: [p]\n"))
+	_, err = ParseAgents([]byte("agents:\n  - name: A\n    endpont: x\n    concepts: [p]\n  - name: B\n    endpoint: nowhere\n    concepts: []\n  - name: C\n    endpoint: http://h\n    concepts: [p]\n  - name: C\n    endpoint: http://h\n    concepts: [p]\n"), "")
 	if myriad.ErrorCode(err) != myriad.CodeInvalid {
 		t.Fatalf("want invalid_request, got %v", err)
 	}

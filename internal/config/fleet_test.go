@@ -1,8 +1,14 @@
 package config
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/myriad-mind/myriad"
 )
@@ -123,29 +129,121 @@ func TestUseDocker(t *testing.T) {
 	}
 }
 
-// TestAgentsFileTemplates: how people write agents that this server starts itself.
+// TestAgentsFileTemplates: how people write agents that this server starts itself, in full and in the short form.
 func TestAgentsFileTemplates(t *testing.T) {
 	file, err := ParseAgents([]byte(`
 agents:
-  - name: summarize
+  - name: short
     concepts: [text]
     intents: [summarize]
-    template: {kind: command, command: [python3, summarize.py]}
-  - name: sandboxed
+    command: [python3, summarize.py]
+  - name: full
+    concepts: [text]
+    template: {kind: command, command: [python3, summarize.py], mode: exec, dir: scripts, env: {LANG: C.UTF-8}, pass_env: [API_KEY]}
+  - name: told_by_its_fields
     concepts: [text]
     template:
-      kind: image
       image: registry.example/summarize:1
+      command: [--fast]
       pull: missing
-      env: {LANG: C.UTF-8}
-`))
+      limits: {cpu: 1, memory: 64MiB, pids: 8}
+  - name: short_image
+    concepts: [text]
+    image: registry.example/summarize:1
+  - name: knows
+    concepts: [tax]
+    template: {knowledge: {concept: tax, primary_definition: a charge, confidence_score: 0.9}}
+  - name: elsewhere
+    concepts: [text]
+    template: {command: [./x], dir: /srv, limits: {memory: 67108864}}
+`), "/etc/myriad")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := file.Agents[0]; a.Template.Mode != myriad.ModeStdio || !a.Dormant || a.Type != myriad.AgentDynamic {
-		t.Errorf("a command: %+v %+v", a, a.Template)
+	want := []myriad.Template{
+		{Kind: "command", Command: []string{"python3", "summarize.py"}, Mode: "stdio", Dir: "/etc/myriad"},
+		{Kind: "command", Command: []string{"python3", "summarize.py"}, Mode: "exec", Dir: "/etc/myriad/scripts", Env: map[string]string{"LANG": "C.UTF-8"}, PassEnv: []string{"API_KEY"}},
+		{Kind: "image", Image: "registry.example/summarize:1", Command: []string{"--fast"}, Pull: "missing", Limits: myriad.Limits{CPU: 1, MemoryBytes: 64 << 20, PIDs: 8}},
+		{Kind: "image", Image: "registry.example/summarize:1", Pull: "never"},
+		{Kind: "knowledge", Knowledge: &myriad.Knowledge{Concept: "tax", PrimaryDefinition: "a charge", ConfidenceScore: 0.9}},
+		{Kind: "command", Command: []string{"./x"}, Mode: "stdio", Dir: "/srv", Limits: myriad.Limits{MemoryBytes: 64 << 20}},
 	}
-	if a := file.Agents[1]; a.Template.Pull != "missing" || a.Template.Env["LANG"] != "C.UTF-8" {
-		t.Errorf("an image: %+v", a.Template)
+	for i, a := range file.Agents {
+		if !reflect.DeepEqual(*a.Template, want[i]) || !a.Dormant || a.Type != myriad.AgentDynamic {
+			t.Errorf("%s: %+v\nwant %+v", a.Name, *a.Template, want[i])
+		}
 	}
+	if got := file.Place(3); got != "agents[3] (line 17)" {
+		t.Errorf("the place of the fourth is %s", got)
+	}
+}
+
+func TestAgentsFileTemplateMistakes(t *testing.T) {
+	for file, want := range map[string][]string{
+		"command: python3 x.py": {"agents[0].command: must be a list (line 4)"},
+		"command: []":           {"agents[0].command: is an argument list that starts with the program (line 4)"},
+		"command: [x]\n  template: {kind: command, command: [x]}":        {"agents[0].template: must not be there beside command or image, which stand for it (line 5)"},
+		"command: [x]\n  endpoint: http://h":                             {"agents[0].endpoint: must not be there beside a command"},
+		"command: [x]\n  mode: exec":                                     {"agents[0].mode: is no field (line 5)"},
+		"image: '-x'":                                                    {"agents[0].image: is a container image reference (line 4)"},
+		"template: {mode: stdio}":                                        {"agents[0].template.kind: is one of"},
+		"template: {command: [x], limits: {memory: lots}}":               {"agents[0].template.limits.memory: must be a size like 256MiB (line 4)"},
+		"template: {command: [x], limits: {memory: [1]}}":                {"agents[0].template.limits.memory: must be a size like 256MiB (line 4)"},
+		"template: {command: [x], limits: {memory: -1}}":                 {"agents[0].template.limits.memory_bytes: must not be negative"},
+		"template: {command: [x], limits: {memory: 1, memory_bytes: 2}}": {"agents[0].template.limits.memory: must not be there beside memory_bytes (line 4)"},
+	} {
+		_, err := ParseAgents([]byte("agents:\n- name: a\n  concepts: [c]\n  "+file+"\n"), "/d")
+		if got := mistakesOf(t, err); len(got) != 1 || !strings.HasPrefix(got[0], want[0]) {
+			t.Errorf("%s: mistakes %q, want the one %q", file, got, want)
+		}
+	}
+}
+
+// TestWrittenAgentsReadBack: agents come back from both formats as they were, whatever their texts are.
+func TestWrittenAgentsReadBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.StringN(0, 20, 60), rapid.SampledFrom([]string{"1e400", "yes", "~", "null", "<<", "0x10", "2020-01-02", "- a", "a: b", "#c",
+			"two\nlines\n", " \n x", "\ttab", "'", "\"", "1.10", "true", "!!str", "&a", "*a", "%", "|", "\u2028", "\x7f", "\u0085", "\ufeff", "=", "12_3", "1:30"}))
+		texts := rapid.MapOfN(rapid.StringMatching("[A-Z_][A-Z0-9_]{0,5}"), text, 0, 3)
+		var agents []myriad.Agent
+		for i := range rapid.IntRange(0, 4).Draw(t, "agents") {
+			a, wrong := myriad.CheckAgent(myriad.Agent{Name: fmt.Sprint("a", i), Concepts: []string{"c"}, Description: text.Draw(t, "description"), Version: text.Draw(t, "version"),
+				Labels: texts.Draw(t, "labels"), MaxConcurrency: rapid.IntRange(0, 9).Draw(t, "slots"), Owner: myriad.OwnerFile,
+				Template: &myriad.Template{Kind: "command", Dir: "/d", Command: []string{"x", text.Draw(t, "argument")}, Env: texts.Draw(t, "environment"),
+					Limits: myriad.Limits{CPU: rapid.Float64Range(0, 1e9).Draw(t, "cpu"), MemoryBytes: rapid.Int64Range(0, 1<<60).Draw(t, "memory")}}})
+			if len(wrong) > 0 {
+				t.Skip(wrong)
+			}
+			agents = append(agents, a)
+		}
+		for _, format := range []string{FormatYAML, FormatJSON} {
+			var out bytes.Buffer
+			w := NewAgentsWriter(&out, format)
+			for _, a := range agents {
+				if err := w.Write(a); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			file, err := ParseAgents(out.Bytes(), "")
+			if err != nil || len(file.Agents) != len(agents) {
+				t.Fatalf("%s: %v\n%s", format, err, out.String())
+			}
+			for i, a := range file.Agents {
+				if got, want := asJSON(t, a), asJSON(t, agents[i]); got != want {
+					t.Fatalf("%s\n got %s\nwant %s\n%s", format, got, want, out.String())
+				}
+			}
+		}
+	})
+}
+
+func asJSON(t *rapid.T, v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-// shape holds an agents file to the fields and types of myriad.Agent, and knows the line of everything in it. The JSON decoder would name
+// shape holds an agents file to the fields and types of written, and knows the line of everything in it. The JSON decoder would name
 // one mistake, and neither path nor line.
 type shape struct {
 	root     *yaml.Node // nil: empty, or JSON that is no YAML, which then has no lines
@@ -35,7 +36,7 @@ func (s *shape) check() (mistakes []myriad.Mistake, broken map[int]bool) {
 	}
 	s.entries(s.root, "", func(key string) reflect.Type {
 		if key == "agents" {
-			return reflect.TypeFor[[]myriad.Agent]()
+			return reflect.TypeFor[[]written]()
 		}
 		return nil
 	})
@@ -58,6 +59,10 @@ func (s *shape) value(n *yaml.Node, t reflect.Type, path string) {
 		t = t.Elem()
 	}
 	switch {
+	case t == reflect.TypeFor[Size]():
+		if _, err := parseSize(n.Value); n.Kind != yaml.ScalarNode || err != nil {
+			s.wrong(n, path, "must be a size like 256MiB")
+		}
 	case t == reflect.TypeFor[time.Time]() || t.Kind() == reflect.String:
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" && n.ShortTag() != "!!timestamp" || isNumber(n) {
 			s.wrong(n, path, "must be text; put it in quotes where it looks like something else")
@@ -95,9 +100,10 @@ func (s *shape) value(n *yaml.Node, t reflect.Type, path string) {
 
 func (s *shape) fields(n *yaml.Node, t reflect.Type, path string) {
 	fields := make(map[string]reflect.Type, t.NumField())
-	for f := range t.Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		fields[name] = f.Type
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); !f.Anonymous {
+			fields[name] = f.Type
+		}
 	}
 	s.entries(n, path, func(key string) reflect.Type { return fields[key] })
 }
@@ -149,17 +155,18 @@ func (s *shape) line(path string) string {
 
 // step goes one key or index along path; nil when there is nothing.
 func step(n *yaml.Node, path string) (next *yaml.Node, rest string) {
-	for i := range n.Content {
-		part, value := fmt.Sprintf("[%d]", i), n.Content[i]
-		if n.Kind == yaml.MappingNode {
-			if i%2 == 1 {
-				continue
-			}
-			part, value = followed(value).Value, n.Content[i+1]
+	if n.Kind == yaml.SequenceNode {
+		number, after, ok := strings.Cut(strings.TrimPrefix(path, "["), "]")
+		i, err := strconv.Atoi(number)
+		if !ok || err != nil || i < 0 || i >= len(n.Content) {
+			return nil, ""
 		}
-		after, ok := strings.CutPrefix(path, part)
+		return n.Content[i], after
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		after, ok := strings.CutPrefix(path, followed(n.Content[i]).Value)
 		if ok && (after == "" || after[0] == '.' || after[0] == '[') {
-			return value, after
+			return n.Content[i+1], after
 		}
 	}
 	return nil, ""

@@ -61,6 +61,18 @@ var units = []struct {
 	bytes  int64
 }{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}, {"g", 1 << 30}, {"m", 1 << 20}, {"k", 1 << 10}, {"", 1}}
 
+// ParseSize reads a number of bytes as people write it, like 64MiB, 64m or 65536.
+func ParseSize(text string) (Size, error) {
+	var s Size
+	err := parse(&s, text)
+	return s, err
+}
+
+// UnmarshalJSON reads a size in files, where it may be a number or text.
+func (s *Size) UnmarshalJSON(raw []byte) error {
+	return parse(s, strings.Trim(string(raw), `"`))
+}
+
 func parseSize(text string) (Size, error) {
 	for _, u := range units {
 		digits, ok := strings.CutSuffix(text, u.suffix)

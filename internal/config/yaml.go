@@ -16,7 +16,7 @@ import (
 
 // The bounds of a YAML document: what its aliases may blow it up to, and its depth.
 const (
-	maxNodes   = 1 << 20
+	maxNodes   = 1 << 20 // beyond those that the document itself can come to, one a byte
 	maxDepth   = 128
 	maxBlowUp  = 16 << 20 // bytes of JSON beyond what the document itself can come to
 	maxEscaped = 6        // bytes of JSON that one byte of text can come to, like \u003c
@@ -53,7 +53,7 @@ func YAMLToJSON(data []byte) ([]byte, error) {
 	if node == nil {
 		return []byte("null"), nil
 	}
-	w := &jsonWriter{most: maxEscaped*len(data) + maxBlowUp}
+	w := &jsonWriter{mostNodes: len(data) + maxNodes, most: maxEscaped*len(data) + maxBlowUp}
 	if err := w.node(node, 0); err != nil {
 		return nil, &myriad.Error{Code: myriad.CodeInvalid, Message: err.Error(), Err: err}
 	}
@@ -61,13 +61,14 @@ func YAMLToJSON(data []byte) ([]byte, error) {
 }
 
 type jsonWriter struct {
-	out   bytes.Buffer
-	nodes int
-	most  int // bytes
+	out       bytes.Buffer
+	nodes     int
+	mostNodes int
+	most      int // bytes
 }
 
 func (w *jsonWriter) node(n *yaml.Node, depth int) error {
-	if w.nodes++; w.nodes > maxNodes || w.out.Len() > w.most {
+	if w.nodes++; w.nodes > w.mostNodes || w.out.Len() > w.most {
 		return fmt.Errorf("line %d: the document is too large once its aliases are followed", n.Line)
 	}
 	if depth > maxDepth {
