@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/myriad-mind/myriad"
 )
@@ -11,7 +12,7 @@ import (
 const regionGeneral = "General"
 
 // PutConcept sets properties of the concept's node, which is made when it is not there, and lets it belong to the region General, which is made
-// too; other properties stay, a nil value removes one. name need not be canonical. It may be repeated: what is there already stays as it is.
+// too; other properties stay, a nil value removes one, and a display_name stays as it was first written. name need not be canonical. It may be repeated: what is there already stays as it is.
 // Errors are those of myriad.Topology; after one, some of it may be written.
 func (d *Directory) PutConcept(ctx context.Context, name string, props myriad.Properties) error {
 	key, err := myriad.CanonicalConcept(name)
@@ -45,13 +46,18 @@ func (d *Directory) ensure(ctx context.Context, label, name string, props myriad
 			return "", err
 		}
 		if len(nodes) > 0 {
+			if nodes[0].Properties["display_name"] != nil {
+				delete(props, "display_name")
+			}
 			if len(props) > 1 { // more than the name that it has
 				_, err = d.cfg.Graph.UpdateNode(ctx, nodes[0].ID, props)
 			}
 			return nodes[0].ID, err
 		}
+		props["created_at"] = time.Now().UnixMilli()
 		made, err := d.cfg.Graph.CreateNode(ctx, label, props)
 		if myriad.ErrorCode(err) == myriad.CodeConflict && tries < 3 {
+			delete(props, "created_at")
 			continue // somebody else was faster
 		}
 		return made.ID, err

@@ -76,7 +76,7 @@ func TestPutConcept(t *testing.T) {
 		g := &topology{graph: newGraph()}
 		d := discovery.New(discovery.Config{Graph: g})
 		t.Cleanup(d.Close)
-		for round, props := range []myriad.Properties{{"display_name": "Smart Grid", "confidence_score": 0.1}, {"confidence_score": 0.9}, nil} {
+		for round, props := range []myriad.Properties{{"display_name": "Smart Grid", "confidence_score": 0.1}, {"confidence_score": 0.9, "display_name": "SMART_GRID"}, nil} {
 			if round > 0 {
 				g.late = late
 			}
@@ -87,7 +87,7 @@ func TestPutConcept(t *testing.T) {
 		if len(g.nodes) != 2 || g.nodes[0].Label != myriad.LabelConcept || g.nodes[1].Properties["name"] != "General" || !slices.Equal(g.edges, []string{"0 BELONGS_TO 1"}) {
 			t.Errorf("nodes %v, edges %v", g.nodes, g.edges)
 		}
-		if p := g.nodes[0].Properties; p["name"] != "smart_grid" || p["display_name"] != "Smart Grid" || p["confidence_score"] != 0.9 {
+		if p := g.nodes[0].Properties; p["name"] != "smart_grid" || p["display_name"] != "Smart Grid" || p["confidence_score"] != 0.9 || p["created_at"] == nil {
 			t.Errorf("properties %v", p)
 		}
 	}
