@@ -36,8 +36,8 @@ func (c *Caller) guard(next step) step {
 		r = next(ctx, f, t)
 		took := time.Since(t.started)
 		c.after(f, &r, took, int(busy))
+		permit.Done(verdict(r.outcome)) // while the slot is held: whoever gets it next asks a breaker that knows
 		t.slot.Release()
-		permit.Done(verdict(r.outcome))
 		ended = true
 		f.finish(place, &r, took)
 		return r
