@@ -27,9 +27,18 @@ var performed = map[string]string{
 // request is the body of POST /collaborate. Learning engines put what they ask for in knowledge_request, and read the answer in knowledge.
 type request struct {
 	agent.Collaboration
-	KnowledgeRequest *struct {
+	Learning json.RawMessage `json:"knowledge_request"`
+}
+
+// wanted is the concept that the request is about.
+func (c request) wanted() string {
+	var learning struct {
 		Concept string `json:"concept"`
-	} `json:"knowledge_request"`
+	}
+	if c.TargetConcept != "" || json.Unmarshal(c.Learning, &learning) != nil { // what does not fit was not meant for us
+		return c.TargetConcept
+	}
+	return learning.Concept
 }
 
 // collaborate answers POST /collaborate. Research is answered before the question whose concept it is, for the agent may know something of
@@ -42,21 +51,19 @@ func (k *KnowledgeAgent) collaborate(body []byte) (int, message) {
 	if err := json.Unmarshal(body, &c); err != nil {
 		return http.StatusBadRequest, k.failure(unfit(err))
 	}
-	if c.TargetConcept == "" && c.KnowledgeRequest != nil {
-		c.TargetConcept = c.KnowledgeRequest.Concept
-	}
+	c.TargetConcept = c.wanted()
 	known := k.known.Load()
 	research := c.Type == agent.ConceptResearch || c.Type == agent.KnowledgeRequest && c.Ask("knowledge_type", "") == typeResearch
 	if !k.mine(c.TargetConcept) {
 		if research {
 			if data := k.foreign(known, c.TargetConcept); data != nil {
-				return http.StatusOK, k.success(c, data, nil)
+				return http.StatusOK, k.success(c, known, data, nil)
 			}
 		}
 		return http.StatusOK, k.explanation("no_expertise", fmt.Sprintf("%s knows nothing about '%.100s', only about %s", k.name, c.TargetConcept, display(known)))
 	}
 	if research {
-		return http.StatusOK, k.success(c, k.research(known), nil)
+		return http.StatusOK, k.success(c, known, k.research(known), nil)
 	}
 	return k.own(c, known)
 }
@@ -66,9 +73,9 @@ func (k *KnowledgeAgent) own(c request, known *myriad.Knowledge) (int, message) 
 	switch {
 	case c.Type == agent.KnowledgeRequest:
 		kind := c.Ask("knowledge_type", typeDefinition)
-		return http.StatusOK, k.success(c, k.shared(known, kind, tell(known, canonicalType(kind))), nil)
+		return http.StatusOK, k.success(c, known, k.shared(known, kind, tell(known, canonicalType(kind))), nil)
 	case c.Type == agent.ContextSharing:
-		return http.StatusOK, k.success(c, k.context(known), nil)
+		return http.StatusOK, k.success(c, known, k.context(known), nil)
 	case !slices.Contains(k.form.Collaborations, c.Type):
 		return http.StatusBadRequest, k.explanation("unsupported", fmt.Sprintf("the collaboration type '%.100s' is not supported, only %s", c.Type,
 			strings.Join(k.form.Collaborations, ", ")))
@@ -76,7 +83,7 @@ func (k *KnowledgeAgent) own(c request, known *myriad.Knowledge) (int, message) 
 		return k.execute(c, known)
 	}
 	kind := orDefinition(known, functions[c.Type])
-	return http.StatusOK, k.success(c, k.shared(known, kind, tell(known, kind)), nil)
+	return http.StatusOK, k.success(c, known, k.shared(known, kind, tell(known, kind)), nil)
 }
 
 func canonicalType(kind string) string {
@@ -97,7 +104,7 @@ func (k *KnowledgeAgent) execute(c request, known *myriad.Knowledge) (int, messa
 	kind = orDefinition(known, kind)
 	data := k.shared(known, kind, tell(known, kind))
 	data["impact_category"], data["primary_benefits"], data["analysis_confidence"] = known.Concept, some(known.Applications), data["confidence"]
-	return http.StatusOK, k.success(c, data, message{"function_performed": name})
+	return http.StatusOK, k.success(c, known, data, message{"function_performed": name})
 }
 
 // shared is the data of one type of knowledge.
@@ -175,7 +182,7 @@ func some(list []string) []string {
 	return list
 }
 
-func (k *KnowledgeAgent) success(c request, data, meta message) message {
+func (k *KnowledgeAgent) success(c request, known *myriad.Knowledge, data, meta message) message {
 	kind := c.Type
 	if kind == agent.KnowledgeRequest {
 		kind = "knowledge_sharing"
@@ -186,8 +193,7 @@ func (k *KnowledgeAgent) success(c request, data, meta message) message {
 	}
 	maps.Copy(metadata, meta)
 	out := message{"agent_name": k.name, "status": myriad.StatusSuccess, "data": data, "collaboration_metadata": metadata}
-	if c.KnowledgeRequest != nil {
-		known := k.known.Load()
+	if !falsy(c.Learning) {
 		out["knowledge"] = message{
 			"definition": data["primary_knowledge"], "principles": some(known.KeyAttributes), "applications": some(known.Applications),
 			"related_concepts": some(known.RelatedConcepts), "confidence": data["confidence"],
