@@ -1,0 +1,23 @@
+package lifecycle
+
+import "github.com/myriad-mind/myriad"
+
+// Awake is the live card of an agent that is awake: a copy of the agent with its Endpoint, and not Dormant. It is nil for everybody else. The
+// card is shared and must not be changed. Awake takes no lock.
+func (m *Manager) Awake(name string) *myriad.Agent {
+	if l := m.board.get(name); l != nil {
+		return l.card
+	}
+	return nil
+}
+
+// Lease holds the instance behind a live card while a job is under way, so that it is not stopped under it. It is refused when the instance
+// is not in routing any more: it is draining or gone, or another one has taken its place at another endpoint; whoever is refused looks for the
+// agent again. release is called exactly once. A lease takes no lock and costs no allocation.
+func (m *Manager) Lease(a *myriad.Agent) (release func(), ok bool) {
+	l := m.board.get(a.Name)
+	if l == nil || l.card != a && l.card.Endpoint != a.Endpoint || !l.take(oneLease) {
+		return nil, false
+	}
+	return l.drop, true
+}

@@ -1,0 +1,149 @@
+package lifecycle
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/myriad-mind/myriad"
+)
+
+// The delay in which what an agent learns is put together, and how many agents' knowledge may wait.
+const (
+	lessonDelay = 500 * time.Millisecond
+	mostLessons = 1000
+)
+
+// lessons is what agents were told and their packets do not hold yet: the latest for each.
+type lessons struct {
+	mu      sync.Mutex
+	pending map[string]myriad.Knowledge // guarded by mu
+	some    chan struct{}
+}
+
+func (l *lessons) init() {
+	l.pending, l.some = map[string]myriad.Knowledge{}, make(chan struct{}, 1)
+}
+
+// forget drops what waits for an agent.
+func (l *lessons) forget(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.pending, name)
+}
+
+// take gives what waits, and leaves nothing.
+func (l *lessons) take() map[string]myriad.Knowledge {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	taken := l.pending
+	l.pending = map[string]myriad.Knowledge{}
+	return taken
+}
+
+// putBack leaves what could not be written for later, unless something newer came.
+func (l *lessons) putBack(name string, k myriad.Knowledge) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, newer := l.pending[name]; !newer {
+		l.pending[name] = k
+	}
+}
+
+// Learned has the packet of a knowledge agent follow what the agent was told. It is written behind, at most a second late, and before Drain returns;
+// the instance goes on. When too many wait it is lost and told so.
+func (m *Manager) Learned(agent string, k myriad.Knowledge) {
+	l := &m.lessons
+	l.mu.Lock()
+	_, waits := l.pending[agent]
+	full := !waits && len(l.pending) >= mostLessons
+	if !full {
+		l.pending[agent] = k
+	}
+	l.mu.Unlock()
+	if full {
+		m.lose(agent, "knowledge")
+		return
+	}
+	signal(l.some)
+}
+
+// lose tells that something bounded was full.
+func (m *Manager) lose(agent, what string) {
+	m.out.post(notice{event: myriad.Event{Kind: myriad.KindLost, At: time.Now(), Agent: agent, Reason: what, Count: 1}, level: slog.LevelWarn,
+		text: "lost what an agent learned", attrs: []slog.Attr{slog.String("agent", agent)}})
+	m.out.deliver()
+}
+
+// writeLessons writes what agents learn, a moment after they did.
+func (m *Manager) writeLessons(ctx context.Context) {
+	wait := lessonDelay
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.lessons.some:
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		if m.flush(ctx) {
+			wait = lessonDelay
+		} else {
+			wait = min(2*wait, lastSync)
+			signal(m.lessons.some)
+		}
+	}
+}
+
+// flush writes what waits; false when something of it has to wait on.
+func (m *Manager) flush(ctx context.Context) bool {
+	all := true
+	for name, k := range m.lessons.take() {
+		if err := m.learn(ctx, name, k); err != nil {
+			m.cfg.Logger.Warn("what an agent learned is not in its packet yet", "agent", name, "error", err)
+			m.lessons.putBack(name, k)
+			all = false
+		}
+	}
+	return all
+}
+
+// learn writes one agent's knowledge to its packet, whose instance is up to date already. An agent that is gone, or holds no knowledge any
+// more, has nothing to learn.
+func (m *Manager) learn(ctx context.Context, name string, k myriad.Knowledge) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	over, err := m.turns.take(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer over()
+	p, err := m.cfg.Store.SetKnowledge(ctx, name, k)
+	switch myriad.ErrorCode(err) {
+	case "":
+	case myriad.CodeNotFound, myriad.CodeInvalid:
+		m.cfg.Logger.Warn("what an agent learned is dropped", "agent", name, "error", err)
+		return nil
+	default:
+		return err
+	}
+	m.mu.Lock()
+	if r := m.residents[name]; r != nil {
+		for _, i := range []*instance{r.now, r.next} {
+			if i != nil && i.packet.Revision == p.Revision-1 {
+				i.packet = p
+			}
+		}
+	}
+	m.mu.Unlock()
+	if err := m.show(ctx, p, myriad.Guard{}); err != nil {
+		m.syncSoon()
+	}
+	return nil
+}

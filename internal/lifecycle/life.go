@@ -1,0 +1,270 @@
+package lifecycle
+
+import (
+	"context"
+	"time"
+
+	"github.com/myriad-mind/myriad"
+)
+
+// spawn begins the life of an instance. mu is held, and the Manager is not ending.
+func (m *Manager) spawn(i *instance) {
+	m.lives++
+	go m.life(i)
+}
+
+// life carries an instance from its first wish to its end. Whatever happens in between, what was started is stopped, the permit is back and
+// everybody who waited has an answer.
+func (m *Manager) life(i *instance) {
+	defer m.died()
+	defer m.conclude(i)
+	defer func() {
+		if v := recover(); v != nil {
+			m.panicked("keeping an instance", v)
+		}
+	}()
+	if !m.enter(i) {
+		return
+	}
+	for m.start(i) && m.serve(i) {
+	}
+}
+
+// died is the end of a life; the last one lets Drain go on.
+func (m *Manager) died() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lives--
+	if m.lives == 0 && m.phase == ending {
+		close(m.lifeless)
+	}
+}
+
+// conclude closes the books on an instance: nothing of it is left but, when it failed, its memory.
+func (m *Manager) conclude(i *instance) {
+	if i.running != nil && !i.left {
+		m.finish(i, m.cfg.StopGrace) // only after a panic of ours
+	}
+	m.lock()
+	i.permit.giveBack()
+	switch i.machine.state() {
+	case starting, ready: // only after a panic of ours
+		i.fault = "a defect of the fleet; the log has it"
+		m.offBoard(i)
+		m.move(i, failed, myriad.ReasonFailed)
+		m.cool(i)
+	case draining:
+		if i.left {
+			m.move(i, failed, i.reason)
+		} else {
+			m.move(i, stopped, i.reason)
+		}
+	case queued:
+		m.queue.remove(i)
+		m.move(i, stopped, myriad.ReasonFailed)
+	}
+	m.answerAll(i, myriad.Errorf(myriad.TaskErrStart, "agent %s was stopped before it was awake", i.agent))
+	m.leave(i)
+	if i.machine.state() == failed {
+		m.bury(i)
+	} else {
+		delete(m.instances, i.id)
+	}
+	i.end()
+	close(i.gone)
+	shutdown := i.reason == myriad.ReasonShutdown
+	m.schedule()
+	m.unlock()
+	if i.recorded && !i.left {
+		m.surely("forget an instance", func(ctx context.Context) error { return m.cfg.Store.DropInstance(ctx, i.id) })
+	}
+	if !shutdown { // else the next life of the server goes on with it
+		m.dequeue(i)
+	}
+}
+
+// enter reads the packet and takes a permit, at once or when its turn has come. It is false when the instance has ended before.
+func (m *Manager) enter(i *instance) bool {
+	m.mu.Lock()
+	entered := i.counts() || i.kept // it was left by an earlier life, alive or in the queue
+	m.mu.Unlock()
+	if entered {
+		return m.wait(i)
+	}
+	packet, host, err := m.packetOf(i)
+	m.lock()
+	if err == nil && i.machine.state() == queued {
+		m.line(i, packet, host)
+		if !i.waits {
+			m.unlock()
+			return true
+		}
+		if m.queue.len() <= m.limits.MaxQueue {
+			m.tellMove(i, "", queued, "")
+			m.unlock()
+			return m.keep(i) && m.wait(i)
+		}
+		m.queue.remove(i)
+		err = m.full(i.agent)
+	}
+	if err != nil {
+		m.refuse(i, err)
+	}
+	m.unlock()
+	return false
+}
+
+// line puts an instance in the line for room, where it may be its turn at once; if not, it waits. mu is held.
+func (m *Manager) line(i *instance, packet myriad.Packet, host *host) {
+	if i.packet.Revision <= packet.Revision { // else it was written since
+		i.packet, i.host = packet, host
+	}
+	i.limits = bounded(i.packet.Agent.Template.Limits, m.limits)
+	i.entry.QueuedAt = time.Now().UTC()
+	m.queue.add(i)
+	m.schedule()
+	i.waits = i.machine.state() == queued
+}
+
+// packetOf reads the packet of an instance and finds who can host it.
+func (m *Manager) packetOf(i *instance) (myriad.Packet, *host, error) {
+	ctx, cancel := asking()
+	defer cancel()
+	packet, err := m.cfg.Store.Packet(ctx, i.agent)
+	if myriad.ErrorCode(err) == myriad.CodeNotFound {
+		return packet, nil, err
+	}
+	if err != nil {
+		return packet, nil, myriad.Errorf(myriad.TaskErrStart, "read the packet of agent %s: %w", i.agent, err)
+	}
+	host, err := m.hostOf(packet)
+	return packet, host, err
+}
+
+// refuse ends an instance that may not even wait. mu is held.
+func (m *Manager) refuse(i *instance, err error) {
+	m.answerAll(i, err)
+	i.fault = err.Error()
+	m.halt(i, myriad.ReasonFailed, err)
+}
+
+// keep stores the place of an instance in the queue; only then may anybody be told of it. It is false when the store does not take it.
+func (m *Manager) keep(i *instance) bool {
+	entry := m.entryOf(i)
+	ctx, cancel := asking()
+	err := m.cfg.Store.Enqueue(ctx, entry)
+	cancel()
+	if myriad.ErrorCode(err) == myriad.CodeConflict { // a row was left for the same agent or concept
+		m.clearQueue(entry)
+		ctx, cancel = asking()
+		err = m.cfg.Store.Enqueue(ctx, entry)
+		cancel()
+	}
+	m.lock()
+	defer m.unlock()
+	if err != nil {
+		if i.machine.state() == queued {
+			m.queue.remove(i)
+			m.refuse(i, myriad.Errorf(myriad.TaskErrFleetFull, "no room for agent %s, and its place in the queue cannot be kept: %w", i.agent, err))
+			return false
+		}
+		return true // its turn came meanwhile: there is nothing to keep
+	}
+	i.kept = true
+	if i.machine.state() == queued {
+		for a := range i.askers {
+			if a.impatient {
+				m.answer(a, m.queuedAnswer(i))
+			}
+		}
+	}
+	return true
+}
+
+func (m *Manager) entryOf(i *instance) myriad.QueueEntry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return i.entry
+}
+
+// clearQueue removes rows that stand in the way of an entry: those of the same agent, or of the same concept to grow, that nobody waits for.
+func (m *Manager) clearQueue(entry myriad.QueueEntry) {
+	ctx, cancel := asking()
+	defer cancel()
+	rows, err := m.cfg.Store.Queue(ctx)
+	if err != nil {
+		return // Enqueue will tell
+	}
+	for _, row := range rows {
+		same := row.Kind == entry.Kind && (row.Kind == myriad.QueueWake && row.Agent == entry.Agent || row.Kind == myriad.QueueGrow && row.Concept == entry.Concept)
+		m.mu.Lock()
+		_, used := m.instances[row.ID]
+		m.mu.Unlock()
+		if same && !used {
+			_ = m.cfg.Store.Dequeue(ctx, row.ID) // Enqueue will tell
+		}
+	}
+}
+
+// wait waits for the turn; false when the instance is to end before.
+func (m *Manager) wait(i *instance) bool {
+	select {
+	case <-i.turn:
+		return true
+	default:
+	}
+	select {
+	case <-i.turn:
+		return true
+	case <-i.ctx.Done():
+		return false
+	}
+}
+
+// dequeue forgets the place in the queue of an instance that has had its turn, or will not have it.
+func (m *Manager) dequeue(i *instance) {
+	m.mu.Lock()
+	kept := i.kept
+	i.kept = false
+	m.mu.Unlock()
+	if kept {
+		m.surely("forget an entry of the queue", func(ctx context.Context) error { return m.cfg.Store.Dequeue(ctx, i.id) })
+	}
+}
+
+// bury keeps what is known of an instance that failed, until its agent is started again, or for a while. mu is held.
+func (m *Manager) bury(i *instance) {
+	i.buried, i.running, i.live = time.Now(), nil, nil
+	r := m.resident(i.agent)
+	if r.grave != nil {
+		m.exhume(r.grave)
+	}
+	m.residents[i.agent] = r
+	r.grave = i
+	var graves int
+	oldest := i
+	for _, other := range m.instances {
+		if !other.buried.IsZero() {
+			graves++
+			if other.buried.Before(oldest.buried) {
+				oldest = other
+			}
+		}
+	}
+	if graves > mostGraves {
+		m.exhume(oldest)
+	}
+}
+
+// How many instances that failed are shown, and for how long.
+const (
+	mostGraves = 100
+	graveTime  = time.Hour
+)
+
+// exhume forgets an instance that failed. mu is held.
+func (m *Manager) exhume(i *instance) {
+	m.move(i, stopped, myriad.ReasonFailed)
+	delete(m.instances, i.id)
+	m.leave(i)
+}

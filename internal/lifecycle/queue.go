@@ -1,0 +1,126 @@
+package lifecycle
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/myriad-mind/myriad"
+)
+
+// queue is who waits for room, by priority, then age, then id. It is guarded by Manager.mu.
+type queue struct {
+	waiting  []*instance
+	turnover time.Duration // between two who left for a start, lately; 0 when unknown
+	lastTurn time.Time
+}
+
+func (q *queue) len() int { return len(q.waiting) }
+
+func inOrder(a, b *instance) int {
+	return cmp.Or(cmp.Compare(b.entry.Priority, a.entry.Priority), a.entry.QueuedAt.Compare(b.entry.QueuedAt), cmp.Compare(a.id, b.id))
+}
+
+func (q *queue) add(i *instance) {
+	at, _ := slices.BinarySearchFunc(q.waiting, i, inOrder)
+	q.waiting = slices.Insert(q.waiting, at, i)
+}
+
+func (q *queue) remove(i *instance) bool {
+	at := slices.Index(q.waiting, i)
+	if at < 0 {
+		return false
+	}
+	q.waiting = slices.Delete(q.waiting, at, at+1)
+	return true
+}
+
+// raise gives an entry that waits a higher priority.
+func (q *queue) raise(i *instance, priority int) {
+	if priority <= i.entry.Priority {
+		return
+	}
+	waits := q.remove(i)
+	i.entry.Priority = priority
+	if waits {
+		q.add(i)
+	}
+}
+
+// order is who goes first. Whoever has waited longer than patience goes before all who have not, whatever their priority: a stream of
+// urgent entries must not starve the others. Patience 0 is endless.
+func (q *queue) order(patience time.Duration) []*instance {
+	order := slices.Clone(q.waiting)
+	if patience <= 0 {
+		return order
+	}
+	limit := time.Now().Add(-patience)
+	overdue := func(i *instance) bool { return i.entry.QueuedAt.Before(limit) }
+	slices.SortStableFunc(order, func(a, b *instance) int {
+		switch x, y := overdue(a), overdue(b); {
+		case x && y:
+			return a.entry.QueuedAt.Compare(b.entry.QueuedAt)
+		case x:
+			return -1
+		case y:
+			return 1
+		}
+		return 0
+	})
+	return order
+}
+
+// turned notes that one who had waited got its turn, for estimates.
+func (q *queue) turned(i *instance) {
+	now := time.Now()
+	from := q.lastTurn
+	if i.entry.QueuedAt.After(from) {
+		from = i.entry.QueuedAt
+	}
+	took := max(0, now.Sub(from))
+	if q.turnover == 0 {
+		q.turnover = took
+	} else {
+		q.turnover += (took - q.turnover) * 3 / 10
+	}
+	q.lastTurn = now
+}
+
+// patience is how long an entry waits before it goes before those of higher priority. mu is held.
+func (m *Manager) patience() time.Duration { return millis(m.limits.QueueMaxAgeMS) / 2 }
+
+// place says where an instance waits, and for how long presumably. mu is held.
+func (m *Manager) place(i *instance) *myriad.QueuePosition {
+	at := slices.Index(m.queue.order(m.patience()), i) + 1
+	if at == 0 {
+		return nil
+	}
+	return &myriad.QueuePosition{Position: at, EstimateMS: m.estimate(at).Milliseconds()}
+}
+
+// The bounds of an estimate: below the one nobody needs to be told, above the other nobody would believe it.
+const (
+	leastEstimate = time.Second
+	mostEstimate  = 10 * time.Minute
+)
+
+// estimate is how long whoever is at that place will wait: what recent turns took, or, when there were none, until the next idle instance
+// may be put to sleep. mu is held.
+func (m *Manager) estimate(position int) time.Duration {
+	one := m.queue.turnover
+	if one == 0 {
+		for _, i := range m.instances {
+			if i.machine.state() != ready {
+				continue
+			}
+			if left := millis(m.limits.MinLifeMS) - i.aliveFor(); one == 0 || left < one {
+				one = left
+			}
+		}
+	}
+	one = max(one, leastEstimate)
+	if one > mostEstimate/time.Duration(position) {
+		return mostEstimate
+	}
+	return one * time.Duration(position)
+}

@@ -1,0 +1,283 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/myriad-mind/myriad"
+)
+
+// Start takes over from an earlier life of the server: instances that it left alive are adopted where their packet is still the same and there
+// is room, and ended otherwise; the queue goes on in its order; packets that the graph does not show yet are brought into it in the background.
+// It is quick however many packets there are. Call it once, before Run and Wake.
+func (m *Manager) Start(ctx context.Context) error {
+	m.mu.Lock()
+	again := m.phase != fresh
+	m.mu.Unlock()
+	if again {
+		return myriad.Errorf(myriad.CodeInternal, "the fleet was started before, or has been drained")
+	}
+	records, err := m.cfg.Store.Instances(ctx)
+	if err != nil {
+		return fmt.Errorf("read what the last life left: %w", err)
+	}
+	entries, err := m.cfg.Store.Queue(ctx)
+	if err != nil {
+		return fmt.Errorf("read the queue: %w", err)
+	}
+	left, absent := m.recoverAll(ctx)
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("recover the fleet: %w", err)
+	}
+	m.lock()
+	if m.phase != fresh {
+		m.unlock()
+		return errDraining()
+	}
+	m.phase = running
+	m.behind.Go(func() { m.keepInSync(m.ctx) })
+	m.behind.Go(func() { m.writeLessons(m.ctx) })
+	m.unlock()
+	for _, l := range left {
+		m.takeIn(ctx, l)
+	}
+	m.clearRecords(records, absent)
+	m.resume(ctx, entries)
+	m.syncSoon()
+	return nil
+}
+
+// leftover is what a runtime found.
+type leftover struct {
+	myriad.Left
+	host *host
+}
+
+// recoverAll asks every runtime what is left. One that cannot tell, like a container daemon that is down, is asked again before it starts
+// anything; the absent ones are named.
+func (m *Manager) recoverAll(ctx context.Context) (left []leftover, absent map[string]bool) {
+	absent = map[string]bool{}
+	for _, h := range m.hosts {
+		found, err := m.recoverOnce(ctx, h)
+		if err != nil {
+			absent[h.name] = true
+			m.cfg.Logger.Warn("a runtime cannot tell what an earlier life left; it is asked again before it starts anything", "runtime", h.name, "error", err)
+		}
+		left = append(left, found...)
+	}
+	return left, absent
+}
+
+// recoverOnce asks a runtime that has not answered yet.
+func (m *Manager) recoverOnce(ctx context.Context, h *host) (left []leftover, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.recovered {
+		return nil, nil
+	}
+	var found []myriad.Left
+	if err := m.guarded("recovering a runtime", func() (err error) { found, err = h.Recover(ctx, m.cfg.OwnerID); return err }); err != nil {
+		return nil, err
+	}
+	h.recovered = true
+	for _, l := range found {
+		left = append(left, leftover{l, h})
+	}
+	return left, nil
+}
+
+// recoverHost makes sure that a runtime has told what is left before it starts anything.
+func (m *Manager) recoverHost(ctx context.Context, h *host) error {
+	left, err := m.recoverOnce(ctx, h)
+	if err != nil {
+		return fmt.Errorf("runtime %s is not available: %w", h.name, err)
+	}
+	for _, l := range left {
+		m.takeIn(ctx, l)
+	}
+	return nil
+}
+
+// takeIn adopts an instance that an earlier life left, or ends it. Either way it counts from now on.
+func (m *Manager) takeIn(ctx context.Context, l leftover) {
+	packet, found, err := m.packet(ctx, l.Agent)
+	host, hostErr := m.hostOf(packet)
+	m.lock()
+	defer m.unlock()
+	i := m.newInstance(l.InstanceID, l.Agent)
+	i.entry = myriad.QueueEntry{ID: i.id, Agent: i.agent}
+	i.host, i.limits, i.running, i.recorded = l.host, l.Limits, l.Instance, true
+	i.decided = time.Now()
+	if !l.StartedAt.IsZero() {
+		i.began = l.StartedAt
+	}
+	reason := myriad.ReasonShutdown
+	if err == nil && !found {
+		reason = myriad.ReasonDeleted
+	}
+	same := err == nil && hostErr == nil && host == l.host && packet.Revision == l.Revision && m.instances[i.id] == nil
+	if same && m.phase == running && bounded(packet.Agent.Template.Limits, m.limits) == l.Limits && m.resident(i.agent).now == nil {
+		i.permit = m.room.take(l.Limits)
+	}
+	adopted := i.permit != nil
+	if !adopted {
+		i.permit = m.room.force(l.Limits)
+	}
+	i.packet = packet
+	m.move(i, starting, "")
+	close(i.turn)
+	if m.phase == running {
+		if adopted {
+			m.settleIn(i)
+		} else {
+			m.instances[i.id] = i
+			m.halt(i, reason, nil)
+		}
+		m.spawn(i)
+	} else { // ending: it is stopped by whoever asked
+		m.cfg.Logger.Warn("an instance was found while the fleet ends", "agent", i.agent, "instance", i.id)
+	}
+}
+
+// clearRecords forgets the records of instances that are gone. Those of a runtime that could not tell stay, for the next start.
+func (m *Manager) clearRecords(records []myriad.InstanceRecord, absent map[string]bool) {
+	for _, r := range records {
+		m.mu.Lock()
+		_, alive := m.instances[r.ID]
+		m.mu.Unlock()
+		if !alive && !absent[r.Runtime] {
+			m.surely("forget an instance", func(ctx context.Context) error { return m.cfg.Store.DropInstance(ctx, r.ID) })
+		}
+	}
+}
+
+// resume goes on with the queue of the last life, in its order. Entries for which there is nothing to start any more are dropped.
+func (m *Manager) resume(ctx context.Context, entries []myriad.QueueEntry) {
+	var waiting []*instance
+	for _, e := range entries {
+		i := m.newInstance(e.ID, e.Agent)
+		i.entry, i.kept, i.waits = e, true, true
+		var err error
+		if i.packet, i.host, err = m.packetOf(i); err != nil {
+			m.cfg.Logger.Warn("an entry of the queue is dropped", "agent", e.Agent, "error", err)
+			m.drop(e.ID)
+			continue
+		}
+		waiting = append(waiting, i)
+	}
+	m.lock()
+	defer m.unlock()
+	if m.phase != running {
+		return
+	}
+	for _, i := range waiting {
+		if m.resident(i.agent).now != nil || m.instances[i.id] != nil {
+			id := i.id
+			m.behind.Go(func() { m.drop(id) }) // it is awake, or two entries asked for it
+			continue
+		}
+		i.limits = bounded(i.packet.Agent.Template.Limits, m.limits)
+		m.settleIn(i)
+		m.queue.add(i)
+		m.tellMove(i, "", queued, "")
+		m.spawn(i)
+	}
+	m.schedule()
+}
+
+// drop forgets an entry of the queue.
+func (m *Manager) drop(id string) {
+	m.surely("forget an entry of the queue", func(ctx context.Context) error { return m.cfg.Store.Dequeue(ctx, id) })
+}
+
+// Drain ends the fleet: it wakes nobody any more, whoever waits is told, and every instance is stopped, all at once. When ctx ends what is left is
+// killed without more grace. It returns when nothing runs any more, or with an error that names what could not be stopped. Entries of the
+// queue stay for the next start. More than once is harmless; later calls wait for the first.
+func (m *Manager) Drain(ctx context.Context) error {
+	m.lock()
+	if m.phase == ending {
+		m.unlock()
+		select {
+		case <-m.drained:
+			return m.drainErr
+		case <-ctx.Done():
+			return myriad.Errorf(myriad.CodeDeadline, "drain the fleet: %w", ctx.Err())
+		}
+	}
+	m.phase = ending
+	for _, i := range m.instances {
+		m.halt(i, myriad.ReasonShutdown, errDraining())
+	}
+	if m.lives == 0 {
+		close(m.lifeless)
+	}
+	m.schedule()
+	m.unlock()
+	err := m.endLives(ctx)
+	m.cancel()
+	m.behind.Wait()
+	err = errors.Join(err, m.lastFlush(ctx), m.closeHosts(ctx))
+	m.giveUp()
+	m.killNow()
+	m.drainErr = err
+	close(m.drained)
+	return err
+}
+
+// lastStop is how long instances may take to be killed when there is no grace left, and closing to close a runtime.
+const lastStop = 5 * time.Second
+
+// endLives waits until every instance has ended.
+func (m *Manager) endLives(ctx context.Context) error {
+	select {
+	case <-m.lifeless:
+		return nil
+	case <-ctx.Done():
+	}
+	m.killNow()
+	timer := time.NewTimer(lastStop)
+	defer timer.Stop()
+	select {
+	case <-m.lifeless:
+		return nil
+	case <-timer.C:
+	}
+	m.giveUp()
+	var errs []error
+	m.mu.Lock()
+	for _, i := range m.instances {
+		if i.counts() {
+			errs = append(errs, myriad.Errorf(myriad.CodeDeadline, "instance %s of agent %s could not be stopped in time", i.id, i.agent))
+		}
+	}
+	m.mu.Unlock()
+	return errors.Join(errs...)
+}
+
+// lastFlush writes what agents have learned, the last of it while they ended.
+func (m *Manager) lastFlush(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastStop)
+	defer cancel()
+	if !m.flush(ctx) {
+		for name := range m.lessons.take() {
+			m.lose(name, "knowledge")
+		}
+		return myriad.Errorf(myriad.CodeUnavailable, "some of what agents learned could not be written")
+	}
+	return nil
+}
+
+// closeHosts closes the runtimes.
+func (m *Manager) closeHosts(ctx context.Context) error {
+	var errs []error
+	for _, h := range m.hosts {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastStop)
+		if err := m.guarded("closing a runtime", func() error { return h.Close(closing) }); err != nil {
+			errs = append(errs, fmt.Errorf("close the runtime %s: %w", h.name, err))
+		}
+		cancel()
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,127 @@
+package lifecycle
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/myriad-mind/myriad"
+)
+
+// schedule gives room to those who wait, in order, until there is none; for the others idle instances are put to sleep, as many as they need
+// beside what is ending already. Nobody overtakes: while the first cannot have its room, it is kept for it. mu is held.
+func (m *Manager) schedule() {
+	m.unmet = false
+	if m.phase == running {
+		m.trim()
+		m.admit()
+	}
+	m.hungry.Store(m.unmet)
+	m.poke()
+}
+
+// trim puts idle instances to sleep while more is out than the limits allow. mu is held.
+func (m *Manager) trim() {
+	for m.room.over() {
+		if !m.evict(0, "limits lowered") {
+			m.unmet = true
+			return
+		}
+	}
+}
+
+func (m *Manager) admit() {
+	later := m.room.used.minus(m.room.leaving) // what will be out when what is ending has ended and those before have started
+	blocked := false
+	for _, i := range m.queue.order(m.patience()) {
+		if !blocked {
+			if p := m.room.take(i.limits); p != nil {
+				m.grant(i, p)
+				later = later.plus(p.load)
+				continue
+			}
+			blocked = true
+		}
+		need := loadOf(i.limits)
+		for !later.plus(need).within(m.room.bounds) {
+			used := m.room.leaving
+			if !m.evict(millis(m.limits.MinLifeMS), i.agent) {
+				m.unmet = true
+				return
+			}
+			later = later.minus(m.room.leaving.minus(used))
+		}
+		later = later.plus(need)
+	}
+}
+
+// grant lets an instance start. mu is held.
+func (m *Manager) grant(i *instance, p *permit) {
+	m.queue.remove(i)
+	if i.waits {
+		m.queue.turned(i)
+	}
+	i.permit, i.decided, i.waits = p, time.Now(), false
+	m.move(i, starting, "")
+	close(i.turn)
+}
+
+// evict puts the longest idle instance to sleep that is at least that long ready; an instance that crashed and is not awaited goes first. The
+// word says for whom. It is false when nobody can go. mu is held.
+func (m *Manager) evict(minLife time.Duration, forWhom string) bool {
+	for {
+		var victim *instance
+		var idlest time.Duration
+		for _, i := range m.instances {
+			switch i.machine.state() {
+			case failed:
+				if i.resting && len(i.askers) == 0 {
+					m.evicted(i, forWhom)
+					return true
+				}
+			case ready:
+				if i.live.busy() || i.aliveFor() < minLife {
+					continue
+				}
+				if idle := i.live.idleFor(); victim == nil || idle > idlest || idle == idlest && i.id < victim.id {
+					victim, idlest = i, idle
+				}
+			}
+		}
+		if victim == nil {
+			return false
+		}
+		if victim.live.closeIdle(0) { // else somebody took it this moment
+			m.evicted(victim, forWhom)
+			return true
+		}
+	}
+}
+
+// evicted ends an instance to make room. mu is held.
+func (m *Manager) evicted(i *instance, forWhom string) {
+	m.out.post(notice{
+		event: myriad.Event{Kind: myriad.KindEvicted, At: time.Now(), Agent: i.agent, Instance: i.id, Reason: forWhom},
+		level: slog.LevelInfo, text: "instance evicted", attrs: []slog.Attr{slog.String("agent", i.agent), slog.String("instance", i.id), slog.String("for", forWhom)},
+	})
+	m.halt(i, myriad.ReasonEvicted, nil)
+}
+
+// yield is the last unit of an instance coming back while somebody waits for room whom nobody idle could help: the instance gives way now, or a busy
+// agent would never be idle when it is looked at. It is false when the instance stays, and the unit is still out.
+func (m *Manager) yield(l *live, unit int64) bool {
+	m.lock()
+	defer m.unlock()
+	i := l.instance
+	young := i.aliveFor() < millis(m.limits.MinLifeMS) && !m.room.over()
+	if !m.unmet || i.live != l || i.machine.state() != ready || young || !l.closeIdle(unit) {
+		m.poke() // it may give way when it is older
+		return false
+	}
+	forWhom := "limits lowered"
+	if waiting := m.queue.order(m.patience()); len(waiting) > 0 && !m.room.over() {
+		forWhom = waiting[0].agent
+	}
+	m.evicted(i, forWhom)
+	m.schedule()
+	return true
+}

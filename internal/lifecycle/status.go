@@ -1,0 +1,116 @@
+package lifecycle
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/myriad-mind/myriad"
+)
+
+// How long all instances together may take to say what they use, and how many are asked at once.
+const (
+	usageTime = 250 * time.Millisecond
+	usageAsks = 16
+)
+
+// Status is the whole fleet at one moment. What instances use is asked after that, and left out where there is no quick answer.
+func (m *Manager) Status(ctx context.Context) myriad.FleetStatus {
+	s, asked := m.snapshot()
+	m.ask(ctx, s.Instances, asked)
+	return s
+}
+
+// snapshot is the books as they are, and, by the place of an instance in it, what can be asked for its usage.
+func (m *Manager) snapshot() (s myriad.FleetStatus, running []myriad.Instance) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	s = myriad.FleetStatus{Enabled: !m.cfg.GrowthOff, Limits: m.limits, InUse: m.room.used.agents, Instances: []myriad.InstanceStatus{}, Queue: []myriad.QueueEntry{}}
+	all := make([]*instance, 0, len(m.instances))
+	for _, i := range m.instances {
+		if i.machine.state() != queued {
+			all = append(all, i)
+		}
+	}
+	slices.SortFunc(all, func(a, b *instance) int {
+		return cmp.Or(cmp.Compare(a.agent, b.agent), a.began.Compare(b.began), cmp.Compare(a.id, b.id))
+	})
+	for _, i := range all {
+		s.Instances = append(s.Instances, i.status(now))
+		running = append(running, i.running)
+	}
+	for at, i := range m.queue.order(m.patience()) {
+		e := i.entry
+		e.Position, e.AgeMS = at+1, max(0, now.Sub(e.QueuedAt).Milliseconds())
+		s.Queue = append(s.Queue, e)
+	}
+	return s, running
+}
+
+// status is one instance as people see it. mu is held.
+func (i *instance) status(now time.Time) myriad.InstanceStatus {
+	s := myriad.InstanceStatus{ID: i.id, Agent: i.agent, Concept: i.concept(), State: i.machine.state().String(), Reason: i.reason, StartedAt: i.began.UTC(),
+		AgeMS: max(0, now.Sub(i.began).Milliseconds()), Restarts: i.crashes, ColdMS: float64(i.cold) / float64(time.Millisecond), Limits: i.limits,
+		Unenforced: i.missing, LastLog: i.lastLog, InFlight: len(i.askers)}
+	if i.host != nil {
+		s.Runtime = i.host.name
+	}
+	if i.live != nil && (i.machine.state() == ready || i.machine.state() == draining) {
+		held := i.live.held.Load()
+		s.Endpoint = i.live.card.Endpoint
+		s.InFlight += int(max(leases(held), pins(held))) // whoever pinned it and works with it is one, not two
+		s.IdleMS = i.live.idleFor().Milliseconds()
+	}
+	return s
+}
+
+// ask fills in what instances use, as far as they tell in time.
+func (m *Manager) ask(ctx context.Context, all []myriad.InstanceStatus, running []myriad.Instance) {
+	ctx, cancel := context.WithTimeout(ctx, usageTime)
+	defer cancel()
+	type told struct {
+		at    int
+		usage myriad.Usage
+	}
+	answers := make(chan told, len(all))
+	next := make(chan int, len(all))
+	for at, r := range running {
+		if r != nil {
+			next <- at
+		}
+	}
+	close(next)
+	var asking sync.WaitGroup
+	for range min(usageAsks, len(next)) {
+		asking.Go(func() {
+			for at := range next {
+				if ctx.Err() != nil {
+					return
+				}
+				_ = m.guarded("asking an instance what it uses", func() error { // told already
+					if u, ok := running[at].Usage(ctx); ok {
+						answers <- told{at, u}
+					}
+					return nil
+				})
+			}
+		})
+	}
+	finished := make(chan struct{})
+	go func() { asking.Wait(); close(finished) }()
+	select {
+	case <-finished:
+	case <-ctx.Done():
+	}
+	for {
+		select {
+		case t := <-answers:
+			all[t.at].Usage = &t.usage
+		default:
+			return
+		}
+	}
+}
