@@ -23,6 +23,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	go sayUser()
 	switch os.Getenv("AGENT") {
 	case "dead":
 		fmt.Println("dead on arrival")
@@ -40,6 +41,14 @@ func main() {
 	}
 	a := agent.New("contained").Handle(agent.Any, agent.Any, answer)
 	must(a.ListenAndServe(ctx, net.JoinHostPort("0.0.0.0", os.Getenv("PORT"))))
+}
+
+// sayUser tells of a signal that only images ask for, and ends.
+func sayUser() {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGUSR1)
+	fmt.Println("stopped by", <-told)
+	os.Exit(0)
 }
 
 // plain is an agent that knows nothing of nonces, written without the SDK.
