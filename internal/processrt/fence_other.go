@@ -1,0 +1,58 @@
+//go:build !linux
+
+package processrt
+
+import (
+	"runtime"
+
+	"github.com/myriad-mind/myriad"
+)
+
+// limitsHelp tells an operator what to do about limits that are not in force.
+const limitsHelp = "processes on " + runtime.GOOS + " run without limits; run what must be limited in containers, or on Linux"
+
+// machine is what this machine offers to hold processes: nothing but their groups, where there are those.
+type machine struct {
+	off bool
+}
+
+func (m *machine) fence(i *instance) (*fence, error) { return &fence{i: i}, nil }
+
+func (m *machine) tidy() {}
+
+// recover does nothing: what runs can only be known by notes here.
+func (m *machine) recover(string, []string) error { return nil }
+
+// fence holds the processes of one instance.
+type fence struct {
+	i *instance
+}
+
+// cell is the part of a fence that holds one child.
+type cell struct{}
+
+func (f *fence) start(c *child) (*cell, error) {
+	ownSession(c.cmd)
+	return &cell{}, c.cmd.Start()
+}
+
+// unenforced names all limits: none is in force.
+func (f *fence) unenforced() []string { return []string{"cpu", "memory", "pids"} }
+
+func (f *fence) usage() (myriad.Usage, bool) { return myriad.Usage{}, false }
+
+func (f *fence) groups() []string { return nil }
+
+func (f *fence) close() error { return nil }
+
+// kill does nothing beyond what the child's group does.
+func (l *cell) kill() {}
+
+func (l *cell) reaped() {}
+
+func (l *cell) verdict() (oom bool, note string) { return false, "" }
+
+func (l *cell) remove() error { return nil }
+
+// awaitEnd says that it cannot wait for a child without reaping it.
+func awaitEnd(int) bool { return false }

@@ -1,0 +1,3 @@
+package processrt
+
+func playHost() {}

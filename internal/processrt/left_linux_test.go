@@ -1,0 +1,51 @@
+package processrt
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// leftOf names what is there of an owner, and zombies of ours.
+func leftOf(t testing.TB, dir, owner string) (left []string) {
+	t.Helper()
+	for _, p := range processes() {
+		switch {
+		case p.parent == os.Getpid() && p.dead():
+			left = append(left, fmt.Sprintf("zombie %d", p.pid))
+		case !p.dead() && (mark{owner: owner}).on(p.pid):
+			left = append(left, fmt.Sprintf("process %d", p.pid))
+		}
+	}
+	for _, base := range findHierarchies().bases() {
+		if dir := filepath.Join(base, ownerGroup(owner)); exists(dir) {
+			left = append(left, "cgroup "+dir)
+		}
+	}
+	notes, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range notes {
+		left = append(left, "note "+n)
+	}
+	return left
+}
+
+func countDescriptors(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func gone(t testing.TB, pid int) {
+	t.Helper()
+	soon(t, fmt.Sprintf("process %d gone", pid), func() bool {
+		p, ok := processOf(pid)
+		return !ok || p.dead()
+	})
+}

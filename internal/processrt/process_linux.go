@@ -1,0 +1,209 @@
+package processrt
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ticksPerSecond is the unit of times in /proc; Linux has no other.
+const ticksPerSecond = 100
+
+// process is one process as /proc shows it.
+type process struct {
+	pid, parent, session int
+	state                byte
+	start                uint64 // ticks since the machine started
+	ticks                uint64 // of CPU
+	threads              int64
+	rss                  int64 // bytes
+}
+
+func (p process) cpuSeconds() float64 { return float64(p.ticks) / ticksPerSecond }
+
+func (p process) dead() bool { return p.state == 'Z' || p.state == 'X' }
+
+// processes are all that /proc shows.
+func processes() []process {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	names, _ := dir.Readdirnames(-1) // what was read counts
+	_ = dir.Close()                  // only read
+	out := make([]process, 0, len(names))
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			if p, ok := processOf(pid); ok {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+func processOf(pid int) (process, bool) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return process{}, false
+	}
+	return parseStat(string(text))
+}
+
+// parseStat reads a line of proc_pid_stat(5). The name in it may hold anything, also brackets and spaces.
+func parseStat(line string) (p process, ok bool) {
+	open, shut := strings.IndexByte(line, '('), strings.LastIndexByte(line, ')')
+	if open < 1 || shut < open {
+		return p, false
+	}
+	var err error
+	if p.pid, err = strconv.Atoi(strings.TrimSpace(line[:open])); err != nil {
+		return p, false
+	}
+	f := strings.Fields(line[shut+1:]) // f[0] is field 3
+	if len(f) < 22 || len(f[0]) != 1 {
+		return p, false
+	}
+	number := func(field int) uint64 {
+		n, e := strconv.ParseInt(f[field-3], 10, 64)
+		if e != nil {
+			err = e
+		}
+		return uint64(max(n, 0))
+	}
+	p.state = f[0][0]
+	p.parent, p.session = int(number(4)), int(number(6))
+	p.ticks = number(14) + number(15)
+	p.threads, p.start = int64(number(20)), number(22)
+	p.rss = int64(number(24)) * int64(os.Getpagesize())
+	return p, err == nil
+}
+
+// mark names processes by what their environment says; the owner always counts, the rest when it is set.
+type mark struct{ owner, instance, worker string }
+
+// on says whether the process carries the mark. What cannot be read carries none.
+func (m mark) on(pid int) bool {
+	env, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
+	if err != nil || !carries(env, envOwner, m.owner) {
+		return false
+	}
+	return (m.instance == "" || carries(env, envInstance, m.instance)) && (m.worker == "" || carries(env, envWorker, m.worker))
+}
+
+func carries(env []byte, name, value string) bool {
+	want := []byte(name + "=" + value)
+	for pair := range bytes.SplitSeq(env, []byte{0}) {
+		if bytes.Equal(pair, want) {
+			return true
+		}
+	}
+	return false
+}
+
+// tree is the process root with those below it, in its session, or with its mark, wherever they went.
+func tree(all []process, root int, m mark) []process {
+	lines := lineage()
+	in := map[int]bool{}
+	children := map[int][]int{}
+	for _, p := range all {
+		children[p.parent] = append(children[p.parent], p.pid)
+		if root != 0 && (p.pid == root || p.session == root) || !lines[p.pid] && m.on(p.pid) {
+			in[p.pid] = true
+		}
+	}
+	var add func(pid int)
+	add = func(pid int) {
+		for _, c := range children[pid] {
+			if !in[c] {
+				in[c] = true
+				add(c)
+			}
+		}
+	}
+	var out []process
+	for _, p := range all {
+		if in[p.pid] {
+			add(p.pid)
+		}
+	}
+	for _, p := range all {
+		if in[p.pid] && !p.dead() && !lines[p.pid] {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// lineage is this process and those that it came from: never ours to kill, whatever their environment says.
+func lineage() map[int]bool {
+	line := map[int]bool{1: true}
+	for pid := os.Getpid(); pid > 1 && !line[pid]; {
+		line[pid] = true
+		p, ok := processOf(pid)
+		if !ok {
+			break
+		}
+		pid = p.parent
+	}
+	return line
+}
+
+// killTree kills the process root (0 is none), every process in its session or with the mark, and those below them, until there are none.
+func killTree(root int, m mark) error {
+	pause := time.Millisecond
+	for deadline := time.Now().Add(removeGrace); ; time.Sleep(pause) {
+		left := tree(processes(), root, m)
+		if len(left) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d processes do not die, %d is one", len(left), left[0].pid)
+		}
+		for _, p := range left {
+			signalExactly(p, unix.SIGSTOP) // so that none starts another meanwhile
+		}
+		for _, p := range left {
+			signalExactly(p, unix.SIGKILL)
+		}
+		pause = min(2*pause, 20*time.Millisecond)
+	}
+}
+
+// signalExactly signals p, and not who has its pid by now.
+func signalExactly(p process, s unix.Signal) {
+	fd, err := unix.PidfdOpen(p.pid, 0)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		if now, ok := processOf(p.pid); ok && now.start == p.start {
+			_ = unix.Kill(p.pid, s) // gone is what was asked for
+		}
+		return
+	}
+	if err != nil {
+		return // gone
+	}
+	if now, ok := processOf(p.pid); ok && now.start == p.start {
+		_ = unix.PidfdSendSignal(fd, s, nil, 0) // gone is what was asked for
+	}
+	_ = unix.Close(fd)
+}
+
+// startMark tells a process from an earlier one of its pid, over restarts of the machine too; "" when it is not there.
+func startMark(pid int) string {
+	p, ok := processOf(pid)
+	if !ok || p.dead() {
+		return ""
+	}
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(boot)) + "/" + strconv.FormatUint(p.start, 10)
+}
