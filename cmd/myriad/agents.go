@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,10 +11,10 @@ import (
 
 func agentsCommand() *cobra.Command {
 	r := new(remote)
-	cmd := &cobra.Command{Use: "agents", Short: "List, show, add and remove agents; steer their breakers", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "agents", Short: "List, show, add, remove, export and import agents; steer their breakers", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	r.bind(cmd)
-	cmd.AddCommand(agentsList(r), agentsShow(r), agentsAdd(r), agentsRemove(r), agentsBreaker(r))
+	cmd.AddCommand(agentsList(r), agentsShow(r), agentsAdd(r), agentsRemove(r), agentsExport(r), agentsImport(r), agentsBreaker(r))
 	return cmd
 }
 
@@ -63,36 +62,6 @@ func agentsShow(r *remote) *cobra.Command {
 				return (&output{format: "json"}).print(cmd.OutOrStdout(), a, nil)
 			})
 		}}
-}
-
-func agentsAdd(r *remote) *cobra.Command {
-	var a myriad.Agent
-	var replace bool
-	cmd := &cobra.Command{Use: "add NAME URL", Short: "Register an agent that answers at URL", Args: cobra.ExactArgs(2),
-		Example: "  myriad agents add Pump_AI http://127.0.0.1:5001/query --concept pump --intent define --intent explain",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			a.Name, a.Endpoint = args[0], args[1]
-			return r.with(func(c *client.Client) error {
-				put := c.CreateAgent
-				if replace {
-					put = c.PutAgent
-				}
-				stored, err := put(cmd.Context(), a)
-				if err != nil {
-					return err
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s answers for %s at %s (revision %d)\n", stored.Name, strings.Join(stored.Concepts, ", "), where(stored), stored.Revision)
-				return nil
-			})
-		}}
-	flags := cmd.Flags()
-	flags.StringArrayVar(&a.Concepts, "concept", nil, "concept that the agent knows; repeatable, * for any")
-	flags.StringArrayVar(&a.Intents, "intent", nil, "intent that it serves; repeatable, none for any")
-	flags.StringArrayVar(&a.SafeIntents, "safe-intent", nil, "intent that only reads, so may be repeated; repeatable")
-	flags.IntVar(&a.MaxConcurrency, "max-concurrency", 0, "jobs at a time; 0 for the server's default")
-	flags.StringVar(&a.Description, "description", "", "what it does")
-	flags.BoolVar(&replace, "replace", false, "replace an agent of this name")
-	return cmd
 }
 
 func agentsRemove(r *remote) *cobra.Command {

@@ -42,7 +42,7 @@ func discoverCommand() *cobra.Command {
 func eventsCommand() *cobra.Command {
 	r := new(remote)
 	var last string
-	cmd := &cobra.Command{Use: "events", Short: "Follow what happens on the server: breakers, agents, parks, the graph", Args: cobra.NoArgs,
+	cmd := &cobra.Command{Use: "events", Short: "Follow what happens on the server: breakers, agents, instances, the queue for room, growth, parks, the graph", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return r.with(func(c *client.Client) error {
 				return c.Events(cmd.Context(), last, func(e client.Event) error {

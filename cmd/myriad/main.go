@@ -107,7 +107,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w\nsee '%s --help'", err, cmd.CommandPath()))
 	})
-	root.AddCommand(serveCommand(), runCommand(), demoCommand(), agentsCommand(), discoverCommand(), runsCommand(), eventsCommand(),
+	root.AddCommand(serveCommand(), runCommand(), demoCommand(), agentsCommand(), fleetCommand(), discoverCommand(), runsCommand(), eventsCommand(),
 		configCommand(), versionCommand())
 	wrapArgs(root)
 	return root

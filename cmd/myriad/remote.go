@@ -1,11 +1,15 @@
 package main
 
 import (
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/myriad-mind/myriad"
 	"github.com/myriad-mind/myriad/client"
 	"github.com/myriad-mind/myriad/internal/config"
 )
@@ -35,6 +39,31 @@ func (r *remote) client() (*client.Client, error) {
 	}
 	c, err := client.New(client.Config{Server: r.server, TokenFile: file, UserAgent: "myriad/" + version()})
 	return c, usageError(err)
+}
+
+// with runs f with a client that is closed after it. Where the token is missing it says how to name it.
+func (r *remote) with(f func(*client.Client) error) error {
+	c, err := r.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	err = f(c)
+	if myriad.ErrorCode(err) == myriad.CodeUnauthorized {
+		return &myriad.Error{Code: myriad.CodeUnauthorized, Err: err, Message: err.Error() + "\nthe token is in the file " + config.TokenName +
+			" of the server's data directory: name it with --token-file, or set MYRIAD_DATA to the directory"}
+	}
+	return err
+}
+
+// local says whether the server is on this machine, so that paths mean the same to it.
+func (r *remote) local() bool {
+	u, err := url.Parse(r.server)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return strings.EqualFold(u.Hostname(), "localhost") || err == nil && addr.Unmap().IsLoopback()
 }
 
 // ownToken is the token file of a server of this user on this machine, "" when there is none that can be read.

@@ -100,13 +100,3 @@ func runsCancel(r *remote) *cobra.Command {
 			return r.with(func(c *client.Client) error { return c.Cancel(cmd.Context(), args[0]) })
 		}}
 }
-
-// with runs f with a client that is closed after it.
-func (r *remote) with(f func(*client.Client) error) error {
-	c, err := r.client()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return f(c)
-}

@@ -17,11 +17,8 @@ type AgentsFile struct {
 	shape  *shape
 }
 
-// Place says where the agent of an index is, like "agents[3] (line 17)".
-func (f *AgentsFile) Place(i int) string {
-	path := fmt.Sprintf("agents[%d]", i)
-	return path + f.shape.line(path)
-}
+// Line says on which line the value at a mistake's path is, or what is nearest above it, like " (line 17)"; "" when that is not known.
+func (f *AgentsFile) Line(path string) string { return f.shape.line(path) }
 
 // ReadAgents reads an agents file: YAML or JSON, `agents:` with a list of agents in the fields of the API or in the short form of written. Commands
 // run in the directory of the file, or in the one that they name as seen from there. The error lists every mistake of every agent with its

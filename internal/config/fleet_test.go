@@ -173,8 +173,8 @@ agents:
 			t.Errorf("%s: %+v\nwant %+v", a.Name, *a.Template, want[i])
 		}
 	}
-	if got := file.Place(3); got != "agents[3] (line 17)" {
-		t.Errorf("the place of the fourth is %s", got)
+	if got := file.Line("agents[3].template.kind"); got != " (line 17)" {
+		t.Errorf("the fourth is on%s", got)
 	}
 }
 

@@ -43,6 +43,7 @@ func (a *API) getFleet(w *responder, r *http.Request, _ []byte) error {
 	var status myriad.FleetStatus
 	if a.cfg.Fleet != nil {
 		status = a.cfg.Fleet.Status(r.Context())
+		status.Enabled = true // whether it grows is said by /status
 	}
 	status.Instances, status.Queue = orEmpty(status.Instances), orEmpty(status.Queue)
 	return a.replyJSON(w, http.StatusOK, status)
