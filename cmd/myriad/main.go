@@ -108,7 +108,7 @@ func newRoot() *cobra.Command {
 		return usageError(fmt.Errorf("%w\nsee '%s --help'", err, cmd.CommandPath()))
 	})
 	root.AddCommand(serveCommand(), runCommand(), demoCommand(), agentsCommand(), fleetCommand(), discoverCommand(), runsCommand(), eventsCommand(),
-		configCommand(), versionCommand())
+		configCommand(), versionCommand(), hostCommand())
 	wrapArgs(root)
 	return root
 }

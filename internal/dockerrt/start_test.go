@@ -4,13 +4,9 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"net/http/httputil"
-	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -222,129 +218,6 @@ func TestRemovedByHand(t *testing.T) {
 	}
 }
 
-// severable stands between a runtime and the daemon, and can be made to answer nothing any more, the way a daemon that dies does.
-type severable struct {
-	address string
-	cut     atomic.Bool
-	swallow atomic.Pointer[string] // the end of a path whose answer never arrives, though the daemon does it
-}
-
-func newSeverable(t *testing.T) *severable {
-	t.Helper()
-	daemon(t)
-	s := &severable{}
-	u, err := client.ParseHostURL(addressOfTests())
-	if err != nil || u.Scheme != "unix" {
-		t.Skipf("NOT CHECKED: the daemon is not at a unix socket: %v", err)
-	}
-	dial := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", u.Host)
-	}}
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "docker"})
-	proxy.Transport, proxy.FlushInterval = dial, -1
-	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
-	proxy.ModifyResponse = func(resp *http.Response) error {
-		if end := s.swallow.Load(); end != nil && strings.HasSuffix(resp.Request.URL.Path, *end) {
-			s.cut.Store(true)
-			return http.ErrAbortHandler
-		}
-		return nil
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.cut.Load() {
-			panic(http.ErrAbortHandler)
-		}
-		proxy.ServeHTTP(w, r)
-	})}
-	served := make(chan struct{})
-	go func() { defer close(served); _ = srv.Serve(ln) }()
-	t.Cleanup(func() { _ = srv.Close(); <-served; dial.CloseIdleConnections() })
-	s.address = "tcp://" + ln.Addr().String()
-	return s
-}
-
-func addressOfTests() string { return Config{}.address() }
-
-// TestDoubtfulCreate: the daemon makes a container and dies before it says so. When it is back, the container goes.
-func TestDoubtfulCreate(t *testing.T) {
-	docker := daemon(t)
-	image := built(t, agentMain, "program", agentImage)
-	for _, at := range []string{"/containers/create", "/start"} {
-		t.Run(at, func(t *testing.T) {
-			s := newSeverable(t)
-			b := newBench(t, Config{Host: s.address})
-			s.swallow.Store(&at)
-			_, err := b.Start(t.Context(), b.request(contained(image, "echo")))
-			wantCode(t, err, myriad.CodeUnavailable)
-			if left := leftOf(t, docker, b.owner); len(left) != 1 {
-				t.Fatalf("the case did not come about: %v", left)
-			}
-			s.swallow.Store(nil)
-			s.cut.Store(false)
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			for len(leftOf(t, docker, b.owner)) > 0 {
-				if !pause(ctx, 20*time.Millisecond) {
-					t.Fatal("what was made is never removed")
-				}
-			}
-		})
-	}
-}
-
-// TestDaemonAway: while the daemon does not answer an instance is not said to be gone; when it is back, its end is seen.
-func TestDaemonAway(t *testing.T) {
-	s := newSeverable(t)
-	b := newBench(t, Config{Host: s.address, CallTimeout: 300 * time.Millisecond})
-	image := built(t, agentMain, "program", agentImage)
-	req := b.request(contained(image, "echo"))
-	b.cfg.CallTimeout = patience // for the start alone
-	i := b.awake(t, req)
-	b.cfg.CallTimeout = 300 * time.Millisecond
-	s.cut.Store(true)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	if err := i.Stop(ctx); err == nil {
-		t.Error("a container was stopped that nobody could ask")
-	}
-	if i.gone() {
-		t.Error("and it is said to be gone")
-	}
-	s.cut.Store(false)
-	b.cfg.CallTimeout = patience
-	stop(t, i, patience)
-	exited(t, i)
-}
-
-// TestRecoverLate: the daemon comes after the server. What an earlier life left is ended before the first start.
-func TestRecoverLate(t *testing.T) {
-	docker := daemon(t)
-	image := built(t, agentMain, "program", agentImage)
-	s := newSeverable(t)
-	b := newBench(t, Config{})
-	old := b.awake(t, b.request(contained(image, "echo")))
-	mustClose(t, b.Runtime) // a death
-	late := newRuntime(t, Config{Host: s.address})
-	s.cut.Store(true)
-	left, err := late.Recover(t.Context(), b.owner)
-	if err != nil || len(left) > 0 {
-		t.Errorf("recovered %v, %v", left, err)
-	}
-	s.cut.Store(false)
-	i, err := late.Start(t.Context(), b.request(contained(image, "echo")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop(t, i, patience)
-	if now := leftOf(t, docker, b.owner); len(now) != 1 || strings.HasPrefix(now[0], old.id) {
-		t.Errorf("there are %v", now)
-	}
-}
-
 // TestStartLeavesNothingWhenItsCallerLeaves ends the caller's context at every moment of a start.
 func TestStartLeavesNothingWhenItsCallerLeaves(t *testing.T) {
 	docker := daemon(t)
@@ -373,7 +246,6 @@ func TestStartLeavesNothingWhenItsCallerLeaves(t *testing.T) {
 func TestTLSOfEnvironment(t *testing.T) {
 	t.Setenv("DOCKER_CERT_PATH", t.TempDir())
 	t.Setenv("DOCKER_TLS_VERIFY", "1")
-	_ = os.Remove("ca.pem")
 	r := newRuntime(t, Config{Host: "tcp://127.0.0.1:1"})
 	_, err := r.Start(t.Context(), myriad.StartRequest{InstanceID: "i", OwnerID: "o", Packet: contained("any", "echo")})
 	wantCode(t, err, myriad.CodeUnavailable)

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/myriad-mind/myriad"
+)
+
+func hostPacket(t *testing.T) string {
+	t.Helper()
+	raw, err := json.Marshal(myriad.Packet{Revision: 3, Agent: myriad.Agent{Name: "Tides", Concepts: []string{"tides"}, Template: &myriad.Template{
+		Kind: myriad.TemplateKnowledge, Knowledge: &myriad.Knowledge{Concept: "tides", PrimaryDefinition: "the rise and fall of the sea", ConfidenceScore: 0.9},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// TestHost runs the command as a container does: with the packet, the port and the nonce in its environment, until it is asked to end.
+func TestHost(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "packet.json")
+	if err := os.WriteFile(file, []byte(hostPacket(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, env := range map[string][2]string{"environment": {"MYRIAD_PACKET", hostPacket(t)}, "file": {"MYRIAD_PACKET_FILE", file}} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(env[0], env[1])
+			t.Setenv("MYRIAD_NONCE", "n-1")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			out, w := io.Pipe()
+			code := make(chan int, 1)
+			go func() {
+				code <- execute(ctx, []string{"host", "--listen", "127.0.0.1:0"}, strings.NewReader(""), w, w)
+				_ = w.Close()
+			}()
+			var line string
+			if _, err := fmt.Fscanf(out, "agent Tides, revision 3, listens at %s\n", &line); err != nil {
+				t.Fatal(err)
+			}
+			base := "http://" + line
+			if body := fetched(t, http.MethodGet, base+"/health", ""); !strings.Contains(body, `"nonce":"n-1"`) {
+				t.Errorf("/health does not prove the instance: %s", body)
+			}
+			body := fetched(t, http.MethodPost, base+"/query", `{"task_id":"t","concept":"tides","intent":"define","args":{}}`)
+			if !strings.Contains(body, "rise and fall of the sea") {
+				t.Errorf("the answer is %s", body)
+			}
+			cancel()
+			select {
+			case got := <-code:
+				if got != exitOK {
+					t.Errorf("exit code %d", got)
+				}
+			case <-time.After(30 * time.Second):
+				t.Fatal("the host does not end")
+			}
+		})
+	}
+}
+
+func fetched(t *testing.T, method, url, body string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("HTTP %d: %s (%v)", resp.StatusCode, raw, err)
+	}
+	return string(raw)
+}
+
+// TestHostRefuses what it cannot host, and says why.
+func TestHostRefuses(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, c := range []struct{ name, packet, file, says string }{
+		{"nothing", "", "", "MYRIAD_PACKET"},
+		{"no JSON", "{", "", "holds no packet"},
+		{"no knowledge", `{"agent":{"name":"x","concepts":["y"]}}`, "", "no knowledge"},
+		{"no such file", "", filepath.Join(t.TempDir(), "absent"), "absent"},
+		{"a port that is taken", hostPacket(t), "", "listen"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("MYRIAD_PACKET", c.packet)
+			t.Setenv("MYRIAD_PACKET_FILE", c.file)
+			code, _, errOut := command(t, "", "host", "--listen", taken.Addr().String())
+			if code == exitOK || !strings.Contains(errOut, c.says) {
+				t.Errorf("exit code %d: %s", code, errOut)
+			}
+		})
+	}
+}
