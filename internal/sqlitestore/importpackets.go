@@ -9,9 +9,10 @@ import (
 
 // ImportOptions say how packets are imported.
 type ImportOptions struct {
-	Guard myriad.Guard // holds for every packet; judged on its row, as by PutPacket
-	// Graph writes the agents into the graph of this store too, so that the packets are in sync at once. A node of the same name that is there
-	// becomes the packet's. Whoever keeps views of the graph must read them again.
+	Guard myriad.Guard // holds for every packet, as by PutPacket
+	// Graph writes the agents into the graph of this store too, so that the packets are in sync at once. An agent of the same name that is there
+	// without a packet is judged by the guard's MustNotExist and Owner, and becomes the packet's. Whoever keeps views of the graph must read them
+	// again.
 	Graph bool
 }
 
@@ -32,7 +33,11 @@ func (s *Store) ImportPackets(ctx context.Context, packets []myriad.Packet, o Im
 				return err
 			}
 			if o.Graph {
-				if err := (graph{s}).follow(ctx, tx, stored.Agent); err != nil {
+				var guard myriad.Guard
+				if stored.Revision == 1 {
+					guard = myriad.Guard{MustNotExist: o.Guard.MustNotExist, Owner: o.Guard.Owner}
+				}
+				if err := (graph{s}).follow(ctx, tx, stored.Agent, guard); err != nil {
 					return err
 				}
 			}
@@ -42,12 +47,12 @@ func (s *Store) ImportPackets(ctx context.Context, packets []myriad.Packet, o Im
 }
 
 // follow writes the agent's node and edges after its packet.
-func (g graph) follow(ctx context.Context, tx *sql.Tx, a myriad.Agent) error {
+func (g graph) follow(ctx context.Context, tx *sql.Tx, a myriad.Agent, guard myriad.Guard) error {
 	before, found, err := g.find(ctx, tx, myriad.LabelAgent, a.Name)
 	if err != nil {
 		return err
 	}
-	id, err := g.putNode(ctx, tx, &a, before, found, myriad.Guard{})
+	id, err := g.putNode(ctx, tx, &a, before, found, guard)
 	if err != nil {
 		return err
 	}

@@ -327,6 +327,10 @@ func TestImportPacketsIntoTheGraph(t *testing.T) {
 	if _, err := g.PutAgent(t.Context(), myriad.Agent{Name: "p1", Endpoint: "http://h/", Concepts: []string{"old"}}, myriad.Guard{}); err != nil {
 		t.Fatal(err)
 	}
+	for _, guard := range []myriad.Guard{{MustNotExist: true}, {Owner: myriad.OwnerFleet}} {
+		err := s.ImportPackets(t.Context(), []myriad.Packet{testPacket("p1")}, ImportOptions{Graph: true, Guard: guard})
+		wantCode(t, "an agent without a packet", err, myriad.CodeConflict)
+	}
 	if err := s.ImportPackets(t.Context(), []myriad.Packet{testPacket("p1"), testPacket("p2")}, ImportOptions{Graph: true}); err != nil {
 		t.Fatal(err)
 	}
