@@ -30,7 +30,7 @@ type instance struct {
 	limits  myriad.Limits
 	permit  *permit
 	askers  map[*asker]struct{}
-	live    *live   // of the present or last stretch of being ready
+	live    *live // of the present or last stretch of being ready
 	running myriad.Instance
 	began   time.Time // when it was to start first
 	decided time.Time // when it was to start last

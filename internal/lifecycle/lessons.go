@@ -133,15 +133,7 @@ func (m *Manager) learn(ctx context.Context, name string, k myriad.Knowledge) er
 	default:
 		return err
 	}
-	m.mu.Lock()
-	if r := m.residents[name]; r != nil {
-		for _, i := range []*instance{r.now, r.next} {
-			if i != nil && i.packet.Revision == p.Revision-1 {
-				i.packet = p
-			}
-		}
-	}
-	m.mu.Unlock()
+	m.follow(p, p.Revision-1)
 	if err := m.show(ctx, p, myriad.Guard{}); err != nil {
 		m.syncSoon()
 	}

@@ -20,13 +20,13 @@ const (
 
 // Manager is the fleet. Call Start, then keep Run running, then Drain. It is safe for concurrent use.
 type Manager struct {
-	cfg    Config
-	epoch  time.Time
-	hosts  []*host
-	board  board
-	hungry atomic.Bool // unmet, for those who do not hold mu
-	out    outbox
-	turns  turns
+	cfg     Config
+	epoch   time.Time
+	hosts   []*host
+	board   board
+	hungry  atomic.Bool // unmet, for those who do not hold mu
+	out     outbox
+	turns   turns
 	lessons lessons
 
 	ctx     context.Context // of work on the manager's own account; ends with Drain
@@ -106,6 +106,15 @@ func (m *Manager) call(answer func()) {
 		}
 	}()
 	answer()
+}
+
+// background runs f until the Manager's context ends; Drain waits for it. Once Drain was called it does nothing.
+func (m *Manager) background(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.phase == running {
+		m.behind.Go(f)
+	}
 }
 
 // poke has Run look again for what is due next.

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"reflect"
 
 	"github.com/myriad-mind/myriad"
 )
@@ -75,8 +76,18 @@ func (m *Manager) putPacket(ctx context.Context, a myriad.Agent, g myriad.Guard,
 		m.cfg.Logger.Warn("the graph does not show a packet yet", "agent", a.Name, "error", err)
 		m.syncSoon()
 	}
-	m.changed(p)
+	if found && alike(old.Agent, p.Agent) {
+		m.follow(p, old.Revision)
+	} else {
+		m.changed(p)
+	}
 	return m.shown(p), nil
+}
+
+// alike says whether two revisions of an agent are the same agent: nothing has to start anew then.
+func alike(a, b myriad.Agent) bool {
+	a.Revision, a.CreatedAt, a.UpdatedAt = b.Revision, b.CreatedAt, b.UpdatedAt
+	return reflect.DeepEqual(a, b)
 }
 
 // judgeCard judges a guard on an agent of the graph that is no packet, and gives what is left of it for the row and for the card.
@@ -133,7 +144,7 @@ func (m *Manager) putBack(name string, old myriad.Packet, found bool) {
 		if found {
 			p, err := m.cfg.Store.PutPacket(ctx, old, myriad.Guard{})
 			if err == nil {
-				m.changed(p)
+				m.follow(p, old.Revision)
 				m.syncSoon()
 			}
 			return err
@@ -148,9 +159,11 @@ func (m *Manager) putBack(name string, old myriad.Packet, found bool) {
 // unpack turns a packet into an agent that only has an endpoint. The row is marked as not shown before the graph is written, and dropped after it, so that a crash
 // in between leaves the packet whole, and one after it the agent. The turn is held.
 func (m *Manager) unpack(ctx context.Context, a myriad.Agent, g myriad.Guard, old myriad.Packet) (myriad.Agent, error) {
-	if _, err := m.cfg.Store.PutPacket(ctx, old, g); err != nil {
+	marked, err := m.cfg.Store.PutPacket(ctx, old, g)
+	if err != nil {
 		return myriad.Agent{}, err
 	}
+	m.follow(marked, old.Revision)
 	stored, err := m.cfg.Graph.PutAgent(ctx, a, myriad.Guard{})
 	if err == nil && stored.Revision == 0 {
 		err = myriad.Errorf(myriad.CodeUnavailable, "the graph does not answer: agent %s stays a packet", a.Name)
@@ -270,7 +283,7 @@ func (m *Manager) changed(p myriad.Packet) {
 		return
 	}
 	if r.next != nil && r.next.packet.Revision < p.Revision {
-		m.halt(r.next, myriad.ReasonAge, nil)
+		m.halt(r.next, myriad.ReasonOperator, nil)
 	}
 	i := r.now
 	if i == nil || i.packet.Revision >= p.Revision {
@@ -289,6 +302,19 @@ func (m *Manager) changed(p myriad.Packet) {
 		m.halt(i, myriad.ReasonOperator, nil)
 	}
 	m.schedule()
+}
+
+// follow has instances of one revision of a packet count as ones of a later revision, with which they agree.
+func (m *Manager) follow(p myriad.Packet, was int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.residents[p.Agent.Name]; r != nil {
+		for _, i := range []*instance{r.now, r.next} {
+			if i != nil && i.packet.Revision == was {
+				i.packet = p
+			}
+		}
+	}
 }
 
 // gone ends what there is of an agent that was deleted.

@@ -20,8 +20,10 @@ func loadOf(l myriad.Limits) load {
 
 func micros(cores float64) int64 { return int64(math.Round(min(cores, 1e9) * 1e6)) }
 
-func (l load) plus(o load) load  { return load{l.agents + o.agents, l.cpu + o.cpu, l.memory + o.memory} }
-func (l load) minus(o load) load { return load{l.agents - o.agents, l.cpu - o.cpu, l.memory - o.memory} }
+func (l load) plus(o load) load { return load{l.agents + o.agents, l.cpu + o.cpu, l.memory + o.memory} }
+func (l load) minus(o load) load {
+	return load{l.agents - o.agents, l.cpu - o.cpu, l.memory - o.memory}
+}
 
 // within says whether l exceeds nothing of the bounds; a bound of CPU or memory that is 0 is none.
 func (l load) within(bounds load) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -37,13 +38,18 @@ func (m *Manager) Start(ctx context.Context) error {
 		return errDraining()
 	}
 	m.phase = running
-	m.behind.Go(func() { m.keepInSync(m.ctx) })
-	m.behind.Go(func() { m.writeLessons(m.ctx) })
 	m.unlock()
+	m.background(func() { m.keepInSync(m.ctx) })
+	m.background(func() { m.writeLessons(m.ctx) })
 	for _, l := range left {
 		m.takeIn(ctx, l)
 	}
 	m.clearRecords(records, absent)
+	for _, h := range m.hosts {
+		if absent[h.name] && slices.ContainsFunc(records, func(r myriad.InstanceRecord) bool { return r.Runtime == h.name }) {
+			m.background(func() { m.recoverLater(m.ctx, h) })
+		}
+	}
 	m.resume(ctx, entries)
 	m.syncSoon()
 	return nil
@@ -72,8 +78,12 @@ func (m *Manager) recoverAll(ctx context.Context) (left []leftover, absent map[s
 
 // recoverOnce asks a runtime that has not answered yet.
 func (m *Manager) recoverOnce(ctx context.Context, h *host) (left []leftover, err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	select {
+	case h.recovery <- struct{}{}:
+		defer func() { <-h.recovery }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if h.recovered {
 		return nil, nil
 	}
@@ -100,11 +110,41 @@ func (m *Manager) recoverHost(ctx context.Context, h *host) error {
 	return nil
 }
 
+// recoverLater asks an absent runtime again and again: the records say that something of the last life may be there.
+func (m *Manager) recoverLater(ctx context.Context, h *host) {
+	for wait := firstRecovery; ; wait = min(2*wait, lastRecovery) {
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		if m.recoverHost(ctx, h) == nil {
+			m.cfg.Logger.Info("a runtime has told what an earlier life left", "runtime", h.name)
+			return
+		}
+	}
+}
+
+// The wait before an absent runtime is asked again, which grows from the first to the second.
+const (
+	firstRecovery = time.Second
+	lastRecovery  = 5 * time.Minute
+)
+
 // takeIn adopts an instance that an earlier life left, or ends it. Either way it counts from now on.
 func (m *Manager) takeIn(ctx context.Context, l leftover) {
 	packet, found, err := m.packet(ctx, l.Agent)
 	host, hostErr := m.hostOf(packet)
 	m.lock()
+	if m.phase != running { // nobody is there any more to look after it
+		m.unlock()
+		if err := l.Instance.Stop(m.kill); err != nil {
+			m.cfg.Logger.Error("an instance could not be stopped", "agent", l.Agent, "instance", l.InstanceID, "runtime", l.host.name, "error", err)
+		}
+		return
+	}
 	defer m.unlock()
 	i := m.newInstance(l.InstanceID, l.Agent)
 	i.entry = myriad.QueueEntry{ID: i.id, Agent: i.agent}
@@ -118,7 +158,7 @@ func (m *Manager) takeIn(ctx context.Context, l leftover) {
 		reason = myriad.ReasonDeleted
 	}
 	same := err == nil && hostErr == nil && host == l.host && packet.Revision == l.Revision && m.instances[i.id] == nil
-	if same && m.phase == running && bounded(packet.Agent.Template.Limits, m.limits) == l.Limits && m.resident(i.agent).now == nil {
+	if same && bounded(packet.Agent.Template.Limits, m.limits) == l.Limits && m.resident(i.agent).now == nil {
 		i.permit = m.room.take(l.Limits)
 	}
 	adopted := i.permit != nil
@@ -128,17 +168,13 @@ func (m *Manager) takeIn(ctx context.Context, l leftover) {
 	i.packet = packet
 	m.move(i, starting, "")
 	close(i.turn)
-	if m.phase == running {
-		if adopted {
-			m.settleIn(i)
-		} else {
-			m.instances[i.id] = i
-			m.halt(i, reason, nil)
-		}
-		m.spawn(i)
-	} else { // ending: it is stopped by whoever asked
-		m.cfg.Logger.Warn("an instance was found while the fleet ends", "agent", i.agent, "instance", i.id)
+	if adopted {
+		m.settleIn(i)
+	} else {
+		m.instances[i.id] = i
+		m.halt(i, reason, nil)
 	}
+	m.spawn(i)
 }
 
 // clearRecords forgets the records of instances that are gone. Those of a runtime that could not tell stay, for the next start.
@@ -167,15 +203,21 @@ func (m *Manager) resume(ctx context.Context, entries []myriad.QueueEntry) {
 		}
 		waiting = append(waiting, i)
 	}
+	for _, id := range m.lineUp(waiting) {
+		m.drop(id)
+	}
+}
+
+// lineUp puts instances of the last life into the queue, and gives the ids of those that are not needed.
+func (m *Manager) lineUp(waiting []*instance) (spare []string) {
 	m.lock()
 	defer m.unlock()
 	if m.phase != running {
-		return
+		return nil
 	}
 	for _, i := range waiting {
 		if m.resident(i.agent).now != nil || m.instances[i.id] != nil {
-			id := i.id
-			m.behind.Go(func() { m.drop(id) }) // it is awake, or two entries asked for it
+			spare = append(spare, i.id) // it is awake, or two entries asked for it
 			continue
 		}
 		i.limits = bounded(i.packet.Agent.Template.Limits, m.limits)
@@ -185,6 +227,7 @@ func (m *Manager) resume(ctx context.Context, entries []myriad.QueueEntry) {
 		m.spawn(i)
 	}
 	m.schedule()
+	return spare
 }
 
 // drop forgets an entry of the queue.

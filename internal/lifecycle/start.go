@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -20,13 +19,13 @@ type host struct {
 	name  string
 	slots chan struct{} // held while an instance starts
 
-	mu        sync.Mutex // held while the runtime recovers, by whoever asked first; a leaf
-	recovered bool       // guarded by mu
+	recovery  chan struct{} // of one place; held while the runtime tells what an earlier life left
+	recovered bool          // guarded by recovery
 }
 
 func newHost(rt myriad.Runtime, cfg Config) *host {
 	name := rt.Name()
-	return &host{Runtime: rt, name: name, slots: make(chan struct{}, max(1, cmp.Or(cfg.ParallelStarts[name], cfg.MaxParallelStarts)))}
+	return &host{Runtime: rt, name: name, recovery: make(chan struct{}, 1), slots: make(chan struct{}, max(1, cmp.Or(cfg.ParallelStarts[name], cfg.MaxParallelStarts)))}
 }
 
 // hostOf is the first runtime that serves a packet.
