@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -190,8 +191,21 @@ type answer struct {
 	Body   map[string]any //
 }
 
-// job posts one job to the instance.
+// errRefused says that a job was not taken.
+var errRefused = errors.New("the job was not taken")
+
+// job posts one job to the instance. An error wraps errRefused when the job never left.
 func (r *rig) job(ctx context.Context, i myriad.Instance, p myriad.Packet, args map[string]any) (answer, error) {
+	written := false
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) { written = w.Err == nil }})
+	got, err := r.post(ctx, i, p, args)
+	if err != nil && !written {
+		err = fmt.Errorf("%w: %w", errRefused, err)
+	}
+	return got, err
+}
+
+func (r *rig) post(ctx context.Context, i myriad.Instance, p myriad.Packet, args map[string]any) (answer, error) {
 	intent := "echo"
 	if len(p.Agent.Intents) > 0 {
 		intent = p.Agent.Intents[0]
@@ -232,6 +246,9 @@ func (r *rig) echoes(ctx context.Context, i myriad.Instance, p myriad.Packet, ar
 	if err != nil {
 		return err
 	}
+	if refuses(got.Status) {
+		return fmt.Errorf("%w: HTTP %d: %v", errRefused, got.Status, got.Body)
+	}
 	if got.Status != http.StatusOK || got.Body["status"] != myriad.StatusSuccess || !bytes.Equal(data, want) {
 		return fmt.Errorf("a job with args %s was answered with HTTP %d: %v", want, got.Status, got.Body)
 	}
@@ -245,9 +262,12 @@ func (r *rig) silent(t *testing.T, i myriad.Instance, p myriad.Packet) {
 	if err != nil {
 		return // refused
 	}
-	switch got.Status {
-	case http.StatusNotFound, http.StatusGone, http.StatusServiceUnavailable:
-	default:
+	if !refuses(got.Status) {
 		t.Errorf("after its end the instance answers with HTTP %d: %v", got.Status, got.Body)
 	}
+}
+
+// refuses says that an HTTP status tells that an instance is not there.
+func refuses(status int) bool {
+	return status == http.StatusNotFound || status == http.StatusGone || status == http.StatusServiceUnavailable
 }

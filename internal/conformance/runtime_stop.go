@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"testing"
@@ -79,18 +80,30 @@ func (r *rig) underWay(t *testing.T, i myriad.Instance, p myriad.Packet, takes t
 	return done
 }
 
+// stopLetsJobsFinish stops while jobs are under way: those that were taken are answered. That a job was slow to arrive, and so was refused,
+// proves nothing, and another instance is tried.
 func stopLetsJobsFinish(t *testing.T, r *rig) {
 	p := r.packet(t, Slow)
-	i := r.awake(t, p)
-	one, two := r.underWay(t, i, p, 1200*time.Millisecond), r.underWay(t, i, p, 1200*time.Millisecond)
-	stop(t, i, graceful)
-	for _, done := range []<-chan error{one, two} {
-		if err := <-done; err != nil {
-			t.Errorf("a job under way at Stop: %v", err)
+	taken := 0
+	for range 5 {
+		i := r.awake(t, p)
+		jobs := []<-chan error{r.underWay(t, i, p, 1200*time.Millisecond), r.underWay(t, i, p, 1200*time.Millisecond)}
+		stop(t, i, graceful)
+		for _, done := range jobs {
+			switch err := <-done; {
+			case err == nil:
+				taken++
+			case !errors.Is(err, errRefused):
+				t.Errorf("a job under way at Stop: %v", err)
+			}
+		}
+		r.silent(t, i, p)
+		r.nothingLeft(t)
+		if taken >= 2 || t.Failed() {
+			return
 		}
 	}
-	r.silent(t, i, p)
-	r.nothingLeft(t)
+	t.Errorf("of ten jobs that were sent before Stop, %d were taken", taken)
 }
 
 // stopEndsWithContext stops with less grace than a job takes, and another Stop has more of it.
