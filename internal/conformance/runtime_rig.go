@@ -196,10 +196,10 @@ var errRefused = errors.New("the job was not taken")
 
 // job posts one job to the instance. An error wraps errRefused when the job never left.
 func (r *rig) job(ctx context.Context, i myriad.Instance, p myriad.Packet, args map[string]any) (answer, error) {
-	written := false
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) { written = w.Err == nil }})
+	var written atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) { written.Store(w.Err == nil) }})
 	got, err := r.post(ctx, i, p, args)
-	if err != nil && !written {
+	if err != nil && !written.Load() {
 		err = fmt.Errorf("%w: %w", errRefused, err)
 	}
 	return got, err

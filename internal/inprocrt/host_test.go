@@ -1,7 +1,6 @@
 package inprocrt
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -158,24 +157,6 @@ func TestOneListenerWhenManyStartFirst(t *testing.T) {
 	if one := slices.Compact(hosts); len(one) != 1 {
 		t.Errorf("several listeners: %v", one)
 	}
-}
-
-// logged is a log that several goroutines write.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 func TestAPanicIsAnAnswerAndALogLine(t *testing.T) {
