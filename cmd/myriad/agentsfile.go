@@ -11,12 +11,6 @@ import (
 	"github.com/myriad-mind/myriad/internal/config"
 )
 
-// agentWriter is where agents are written.
-type agentWriter interface {
-	PutAgent(ctx context.Context, a myriad.Agent, g myriad.Guard) (myriad.Agent, error)
-	DeleteAgent(ctx context.Context, name string, g myriad.Guard) (myriad.Agent, error)
-}
-
 // loadAgents makes the graph hold exactly the agents of the agents file, of those that belong to a file. A file with mistakes changes nothing.
 func (s *server) loadAgents(ctx context.Context) error {
 	var agents []myriad.Agent
@@ -83,7 +77,7 @@ func (s *server) checkEndpoints(ctx context.Context, agents []myriad.Agent) erro
 
 // declare writes an agent of the file, whoever owned the name before.
 func (s *server) declare(ctx context.Context, a myriad.Agent) error {
-	_, err := s.agents.PutAgent(ctx, a, myriad.Guard{})
+	_, err := s.fleet.PutAgent(ctx, a, myriad.Guard{})
 	return err
 }
 
@@ -94,7 +88,7 @@ func (s *server) removeUndeclared(ctx context.Context, before []string, declared
 		if declared[name] {
 			continue
 		}
-		_, err := s.agents.DeleteAgent(ctx, name, myriad.Guard{Owner: myriad.OwnerFile})
+		_, err := s.fleet.DeleteAgent(ctx, name, myriad.Guard{Owner: myriad.OwnerFile})
 		switch myriad.ErrorCode(err) {
 		case "", myriad.CodeNotFound, myriad.CodeConflict: // gone, or somebody else's by now
 		default:

@@ -21,32 +21,45 @@ import (
 )
 
 func demoCommand() *cobra.Command {
-	var keep, onlyFirst bool
-	var listen string
-	cmd := &cobra.Command{Use: "demo [DIR]", Short: "Audit the documents of a folder with a fleet of small agents, then again while some of them fail",
+	var flags demoFlags
+	cmd := &cobra.Command{Use: "demo [DIR]", Short: "Audit the documents of a folder with a fleet of small agents, again while some of them fail, and grow agents for what nobody knows",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts := demo.Options{Out: cmd.OutOrStdout(), OnlyFirst: onlyFirst}
+			opts := demo.Options{Out: cmd.OutOrStdout(), OnlyFirst: flags.first, Grow: !flags.first}
 			if len(args) == 1 {
 				opts.Dir = args[0]
 			}
-			return runDemo(cmd.Context(), opts, listen, keep, cmd.ErrOrStderr())
+			return runDemo(cmd.Context(), opts, flags, cmd.ErrOrStderr())
 		}}
-	cmd.Flags().BoolVar(&keep, "keep", false, "keep serving when the report is done")
-	cmd.Flags().BoolVar(&onlyFirst, "first", false, "leave out the second act, in which agents fail")
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address of the demo's server")
+	cmd.Flags().BoolVar(&flags.keep, "keep", false, "keep serving when the report is done")
+	cmd.Flags().BoolVar(&flags.first, "first", false, "leave out the second act, in which agents fail, and the third, in which agents are grown")
+	cmd.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:0", "address of the demo's server")
+	cmd.Flags().IntVar(&flags.maxAgents, "max-agents", config.Default().Fleet.MaxAgents, "grown agents that may be awake at once; with 3, agents make room for each other")
 	return cmd
 }
 
+type demoFlags struct {
+	keep, first bool
+	listen      string
+	maxAgents   int
+}
+
+// demoMinLife lets agents of the demo make room for each other at once.
+const demoMinLife = 20 * time.Millisecond
+
 // runDemo carries the demo out through a server of its own, whose data is gone afterwards.
-func runDemo(ctx context.Context, opts demo.Options, listen string, keep bool, errOut io.Writer) error {
+func runDemo(ctx context.Context, opts demo.Options, flags demoFlags, errOut io.Writer) error {
+	if flags.maxAgents < 1 {
+		return usageError(fmt.Errorf("--max-agents must be more than 0, not %d", flags.maxAgents))
+	}
 	dir, err := os.MkdirTemp("", "myriad-demo-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	cfg := config.Default()
-	cfg.Data, cfg.Listen = dir, listen
+	cfg.Data, cfg.Listen = dir, flags.listen
+	cfg.Fleet.MaxAgents, cfg.Fleet.MinLife, cfg.Fleet.Docker = flags.maxAgents, demoMinLife, config.DockerOff
 	var door *door
 	s, err := newServer(ctx, cfg, slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: slog.LevelError})), options{wrapGraph: func(g myriad.Graph) myriad.Graph {
 		door = newDoor(g)
@@ -64,7 +77,7 @@ func runDemo(ctx context.Context, opts demo.Options, listen string, keep bool, e
 		return errors.Join(err, <-stopped)
 	}
 	opts.Server, opts.Chaos.CloseGraph = c, door.closeFor
-	if keep {
+	if flags.keep {
 		opts.Hold = func(ctx context.Context) {
 			fmt.Fprintf(errOut, "serving at %s until you press Ctrl-C\n", s.url())
 			<-ctx.Done()

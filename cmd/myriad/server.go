@@ -18,6 +18,8 @@ import (
 	"github.com/myriad-mind/myriad/internal/dispatch"
 	"github.com/myriad-mind/myriad/internal/egress"
 	"github.com/myriad-mind/myriad/internal/httpapi"
+	"github.com/myriad-mind/myriad/internal/lifecycle"
+	"github.com/myriad-mind/myriad/internal/neurogenesis"
 	"github.com/myriad-mind/myriad/internal/orchestrator"
 	"github.com/myriad-mind/myriad/internal/resilience"
 	"github.com/myriad-mind/myriad/internal/sqlitestore"
@@ -39,7 +41,8 @@ type server struct {
 	dispatcher   *dispatch.Dispatcher
 	caller       *call.Caller
 	directory    *discovery.Directory
-	agents       agentWriter
+	fleet        *lifecycle.Manager
+	grower       *neurogenesis.Grower
 	orchestrator *orchestrator.Orchestrator
 	api          *httpapi.API
 	http         *http.Server
@@ -96,16 +99,21 @@ func newServer(ctx context.Context, cfg config.Config, log *slog.Logger, opts op
 		return nil, err
 	}
 	s.graphGuard = newGraphGuard(cfg.GraphBreaker, sink)
-	s.directory = discovery.New(discovery.Config{Graph: s.graph, Guard: s.graphGuard, Signals: s.signals, Sink: sink, Gone: s.forget})
-	s.agents = s.directory
-	if s.orchestrator, err = orchestrator.New(orchestrator.Config{Finder: s.directory, Dispatcher: s.dispatcher, Caller: s.caller, Recorder: s.store,
-		LastGood: s.lastGood(), Sink: sink, Logger: log, Limits: s.runLimits(), ReadingIntents: cfg.Call.ReadingIntents}); err != nil {
+	s.directory = discovery.New(discovery.Config{Graph: s.graph, Guard: s.graphGuard, Signals: s.signals, Awake: s.awake, Sink: sink, Gone: s.forget})
+	if err := s.newFleet(sink); err != nil {
 		return nil, err
 	}
-	if s.api, err = httpapi.New(httpapi.Config{Runs: s.orchestrator, Agents: s.directory, Discover: s.directory, Breakers: s.caller, Checker: s.dialer,
+	if s.orchestrator, err = orchestrator.New(orchestrator.Config{Finder: s.directory, Dispatcher: s.dispatcher, Caller: s.caller, Recorder: s.store,
+		Waker: s.fleet, Grower: s.grower, LastGood: s.lastGood(), Sink: sink, Logger: log, Limits: s.runLimits(), ReadingIntents: cfg.Call.ReadingIntents}); err != nil {
+		return nil, err
+	}
+	if s.api, err = httpapi.New(httpapi.Config{Runs: s.orchestrator, Agents: registry{s.fleet, s.directory}, Fleet: s.fleet, DynamicAgents: cfg.Fleet.Grow, Discover: s.directory, Breakers: s.caller, Checker: s.dialer,
 		Metrics: s.telemetry.Handler(), Ready: s.ready, Graph: httpapi.GraphStatus{URL: "sqlite:" + cfg.Data, Ping: s.directory.Ping},
 		Sink: sink, Hub: s.hub, Logger: log, Listen: cfg.Listen, Hosts: cfg.AllowedHosts, Origins: cfg.Origins, Token: token, Insecure: cfg.Insecure,
 		Version: version(), MaxBody: int64(cfg.HTTP.MaxBody)}); err != nil {
+		return nil, err
+	}
+	if err := s.fleet.Start(ctx); err != nil {
 		return nil, err
 	}
 	if opts.noListen {
@@ -122,7 +130,7 @@ func (s *server) run(ctx context.Context) error {
 	storing, stopStoring := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopStoring()
 	var parts, stores sync.WaitGroup
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	start := func(group *sync.WaitGroup, ctx context.Context, what string, f func(context.Context) error) {
 		group.Go(func() {
 			if err := f(ctx); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, http.ErrServerClosed) {
@@ -132,6 +140,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	start(&stores, storing, "write to the store", s.store.Run)
 	start(&parts, background, "watch the graph", s.directory.Run)
+	start(&parts, background, "govern the fleet", s.fleet.Run)
 	if s.listener != nil {
 		start(&parts, background, "serve", func(context.Context) error { return s.http.Serve(s.listener) })
 	}
@@ -154,9 +163,10 @@ func (s *server) run(ctx context.Context) error {
 	return err
 }
 
-// drain ends what clients see: runs first, because requests wait for them, then the listener.
+// drain ends what clients see: runs first, because requests wait for them, then the agents that were brought to life, then the listener.
 func (s *server) drain(grace context.Context) error {
 	err := s.orchestrator.Drain(grace)
+	err = errors.Join(err, s.drainFleet(context.WithoutCancel(grace)))
 	if s.listener == nil {
 		return err
 	}
@@ -176,6 +186,14 @@ func (s *server) close(ctx context.Context) {
 	}
 	if s.api != nil {
 		s.api.Close()
+	}
+	if s.grower != nil {
+		s.grower.Close()
+	}
+	if s.fleet != nil {
+		if err := s.drainFleet(ctx); err != nil {
+			s.log.Error("end the fleet", "error", err)
+		}
 	}
 	if s.directory != nil {
 		s.directory.Close()
@@ -230,7 +248,7 @@ func (s *server) url() string {
 func (s *server) callConfig(sink myriad.Sink) (call.Config, error) {
 	c := s.cfg
 	cfg := call.Config{Slots: s.dispatcher, Sink: sink, Version: version(), Dial: s.connections.counting(s.dialer.DialContext), MaxConns: c.Call.MaxConnections,
-		ConnectTimeout: c.Call.ConnectTimeout, AttemptTimeout: c.Call.AttemptTimeout, MaxJob: int(c.Call.MaxJob), MaxAnswer: int(c.Call.MaxAnswer),
+		ConnectTimeout: c.Call.ConnectTimeout, AttemptTimeout: c.Call.AttemptTimeout, Lease: s.lease, MaxJob: int(c.Call.MaxJob), MaxAnswer: int(c.Call.MaxAnswer),
 		ReadingIntents: c.Call.ReadingIntents, MaxAttempts: c.Retry.MaxAttempts,
 		Backoff: resilience.Backoff{Base: c.Retry.BackoffBase, Max: c.Retry.BackoffMax},
 		Budget:  resilience.BudgetConfig{Ratio: offWhenZero(c.Retry.BudgetRatio), Min: offWhenZero(c.Retry.BudgetMin)},

@@ -50,7 +50,11 @@ func (s *stage) third(ctx context.Context, first *Act) (*Act, error) {
 	for _, i := range fleet.Instances {
 		s.printf("; %s %s", i.Agent, i.State)
 	}
-	s.printf(".\n\n")
+	s.printf(".\n")
+	if again := act.Results[last]; again.Succeeded && again.Provenance.ColdStartMS > 0 {
+		s.printf("%s had been put to sleep to make room for the others, and was woken to answer again.\n", again.Provenance.Agent)
+	}
+	s.printf("\n")
 	return act, nil
 }
 
