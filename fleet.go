@@ -135,7 +135,7 @@ type PacketChange struct {
 
 // Growth is what growing an agent for an unknown concept came to.
 type Growth struct {
-	Status     string // one of the StatusNeurogenesis words, or StatusNoAgent when growth is off
+	Status     string // one of the StatusNeurogenesis words, StatusNoAgent when growth is off, "" when the concept got Agent without this request
 	Agent      *Agent // awake and pinned until Release; nil when none could be made (yet)
 	Release    func() // not nil when Agent is set; must be called once
 	Cold       time.Duration

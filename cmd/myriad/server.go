@@ -166,6 +166,7 @@ func (s *server) run(ctx context.Context) error {
 // drain ends what clients see: runs first, because requests wait for them, then the agents that were brought to life, then the listener.
 func (s *server) drain(grace context.Context) error {
 	err := s.orchestrator.Drain(grace)
+	s.grower.Close()
 	err = errors.Join(err, s.drainFleet(context.WithoutCancel(grace)))
 	if s.listener == nil {
 		return err
