@@ -34,7 +34,8 @@ type RuntimeUnderTest struct {
 	// returns; goroutines that watched it are gone by the end of the subtest. Nil when nothing can outlive the process; otherwise Left is set.
 	Reopen func(t *testing.T) RuntimeUnderTest
 	// Left names what is there of the owner outside of this process: processes, groups, containers, files that say there are some; in
-	// an order that only changes with them. Nil when nothing ever is.
+	// an order that only changes with them. A place that the runtime keeps for itself until Close, and that holds nothing, does not count.
+	// Nil when nothing ever is.
 	Left func(t *testing.T, ownerID string) []string
 	// Limits are put on every instance. Zero is none.
 	Limits myriad.Limits
