@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -67,7 +68,11 @@ func (i *instance) spawn(o order) (*child, error) {
 	}
 	if err != nil {
 		c.closeOurs()
-		return nil, myriad.Errorf(myriad.CodeUnavailable, "start of %s: %w", i.agent, err)
+		code := myriad.CodeUnavailable
+		if notRunnable(err) {
+			code = myriad.CodeInvalid
+		}
+		return nil, myriad.Errorf(code, "start of %s: %w", i.agent, err)
 	}
 	if o.made != nil {
 		o.made(c)
@@ -84,6 +89,11 @@ func (i *instance) spawn(o order) (*child, error) {
 	})
 	i.rt.work.Go(c.wait)
 	return c, nil
+}
+
+// notRunnable says that a program cannot be started as it is, whenever it is tried.
+func notRunnable(err error) bool {
+	return errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.EACCES) || errors.Is(err, errNotExecutable)
 }
 
 // plumb makes the child's pipes; theirs are its ends, to be closed once it runs.

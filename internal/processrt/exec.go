@@ -29,6 +29,7 @@ type execHost struct {
 	mu      sync.Mutex
 	running map[*child]bool // guarded by mu
 	closed  bool            // guarded by mu
+	inside  int             // jobs that run or wait; guarded by mu
 	jobs    sync.WaitGroup  // begun before closed
 }
 
@@ -43,10 +44,10 @@ func (h *execHost) ready(context.Context) error { return nil }
 
 // carry runs a process for the job.
 func (h *execHost) carry(ctx context.Context, j job) answer {
-	if !h.enter() {
-		return h.i.endingAnswer()
+	if refusal := h.enter(); refusal.status != 0 {
+		return refusal
 	}
-	defer h.jobs.Done()
+	defer h.leave()
 	select {
 	case h.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -58,14 +59,26 @@ func (h *execHost) carry(ctx context.Context, j job) answer {
 	return h.run(ctx, j)
 }
 
-func (h *execHost) enter() bool {
+// enter lets a job in: as many may wait for their turn as may run. A refusal has a status.
+func (h *execHost) enter() (refusal answer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
-		return false
+	switch {
+	case h.closed:
+		return h.i.endingAnswer()
+	case h.inside == 2*cap(h.slots):
+		return h.i.crowded()
 	}
+	h.inside++
 	h.jobs.Add(1)
-	return true
+	return answer{}
+}
+
+func (h *execHost) leave() {
+	h.mu.Lock()
+	h.inside--
+	h.mu.Unlock()
+	h.jobs.Done()
 }
 
 // output collects what a process writes, up to the limit of an answer.

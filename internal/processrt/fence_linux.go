@@ -124,23 +124,23 @@ func cannotClone(err error) bool {
 // unenforced names the limits that are not in force.
 func (f *fence) unenforced() []string { return slices.Clone(f.missing) }
 
-// usage adds up what the instance uses.
+// usage adds up what the instance uses; ok is false while no process runs.
 func (f *fence) usage() (u myriad.Usage, ok bool) {
 	var cpu, memory, pids bool
 	if f.v2 {
 		var usec int64
-		usec, cpu = cgroup{dir: f.dirs["cpu"]}.field("cpu.stat", "usage_usec")
+		usec, cpu = cgroup{dir: f.dirs[myriad.LimitCPU]}.field("cpu.stat", "usage_usec")
 		u.CPUSeconds = float64(usec) / 1e6
 		u.MemoryBytes, memory = f.memory("memory.current", "inactive_file")
 	} else {
 		var nsec int64
-		nsec, cpu = cgroup{dir: f.dirs["cpuacct"]}.number("cpuacct.usage")
+		nsec, cpu = cgroup{dir: f.dirs[cpuAccounting]}.number("cpuacct.usage")
 		u.CPUSeconds = float64(nsec) / 1e9
 		u.MemoryBytes, memory = f.memory("memory.usage_in_bytes", "total_inactive_file")
 	}
-	u.PIDs, pids = cgroup{dir: f.dirs["pids"]}.number("pids.current")
+	u.PIDs, pids = cgroup{dir: f.dirs[myriad.LimitPIDs]}.number("pids.current")
 	if cpu && memory && pids {
-		return u, true
+		return u, u.PIDs > 0
 	}
 	seen := f.look(processes())
 	if !cpu {
@@ -152,12 +152,12 @@ func (f *fence) usage() (u myriad.Usage, ok bool) {
 	if !pids {
 		u.PIDs = seen.PIDs
 	}
-	return u, true
+	return u, u.PIDs > 0
 }
 
 // memory is what is in use without files that may be dropped any time.
 func (f *fence) memory(file, cache string) (int64, bool) {
-	g := cgroup{dir: f.dirs["memory"]}
+	g := cgroup{dir: f.dirs[myriad.LimitMemory]}
 	n, ok := g.number(file)
 	if !ok {
 		return 0, false
@@ -194,7 +194,7 @@ func (f *fence) oomKills() int64 {
 	if f.v2 {
 		file = "memory.events"
 	}
-	n, _ := cgroup{dir: f.dirs["memory"]}.field(file, "oom_kill")
+	n, _ := cgroup{dir: f.dirs[myriad.LimitMemory]}.field(file, "oom_kill")
 	return n
 }
 

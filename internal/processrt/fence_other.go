@@ -36,8 +36,19 @@ func (f *fence) start(c *child) (*cell, error) {
 	return &cell{}, c.cmd.Start()
 }
 
-// unenforced names all limits: none is in force.
-func (f *fence) unenforced() []string { return []string{"cpu", "memory", "pids"} }
+// unenforced names all limits that there are: none is in force.
+func (f *fence) unenforced() (names []string) {
+	l := f.i.req.Limits
+	for _, limit := range []struct {
+		name string
+		set  bool
+	}{{myriad.LimitCPU, l.CPU > 0}, {myriad.LimitMemory, l.MemoryBytes > 0}, {myriad.LimitPIDs, l.PIDs > 0}} {
+		if limit.set {
+			names = append(names, limit.name)
+		}
+	}
+	return names
+}
 
 func (f *fence) usage() (myriad.Usage, bool) { return myriad.Usage{}, false }
 

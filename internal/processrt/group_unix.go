@@ -21,3 +21,6 @@ func askGroup(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGTERM) } // go
 
 // killGroup kills the group that p leads. Only before p is reaped.
 func killGroup(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) } // gone is what was asked for
+
+// errNotExecutable is what the kernel says to a file that is no program.
+const errNotExecutable = syscall.ENOEXEC

@@ -11,11 +11,16 @@ import (
 	"syscall"
 
 	"github.com/containerd/cgroups/v3"
+
+	"github.com/myriad-mind/myriad"
 )
 
 // serverGroup is where the server itself goes when its own cgroup (version 2) must be free of processes to hand limits on. An operator
 // who delegates a cgroup to the server can start it there: DelegateSubgroup=myriad-server.
 const serverGroup = "myriad-server"
+
+// cpuAccounting is the controller of version 1 that counts CPU time.
+const cpuAccounting = "cpuacct"
 
 // The ways to find and kill everything in a cgroup.
 const (
@@ -60,7 +65,7 @@ func findHierarchies() hierarchies {
 			h.tracker, h.track = base, trackUnified
 		case m.kind == "cgroup" && mode != cgroups.Unified:
 			for _, c := range m.controllers {
-				if slices.Contains([]string{"cpu", "cpuacct", "memory", "pids"}, c) {
+				if slices.Contains([]string{myriad.LimitCPU, cpuAccounting, myriad.LimitMemory, myriad.LimitPIDs}, c) {
 					h.v1[c] = m.place(own[c])
 				} else if c == "freezer" {
 					freezer = m.place(own[c])
@@ -132,7 +137,7 @@ func handOn(dir string) (handed []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range []string{"cpu", "memory", "pids"} {
+	for _, c := range []string{myriad.LimitCPU, myriad.LimitMemory, myriad.LimitPIDs} {
 		if !bytes.Contains([]byte(" "+strings.TrimSpace(string(text))+" "), []byte(" "+c+" ")) {
 			continue
 		}

@@ -71,10 +71,10 @@ func (h *httpHost) gone(c *child) {
 }
 
 // ready says whether the process listens and answers. Both are asked: a stranger may answer at that port, and a process may listen before
-// it is able to answer.
+// it is able to answer. Its nonce proves who it is as well as its socket does.
 func (h *httpHost) ready(ctx context.Context) error {
 	owner := h.i.fence.listens(h.port)
-	if owner == socketNone || owner == socketForeign {
+	if owner == socketNone || owner == socketOpen {
 		return myriad.Errorf(myriad.CodeUnavailable, "%s: %s", h.i.agent, owner.say(h.port))
 	}
 	nonce, err := h.health(ctx)
@@ -84,8 +84,7 @@ func (h *httpHost) ready(ctx context.Context) error {
 	case nonce != "" && nonce != h.i.req.Nonce:
 		return myriad.Errorf(myriad.CodeUnavailable, "%s: what answers at port %d says that it is another instance", h.i.agent, h.port)
 	case nonce == "" && owner != socketOurs:
-		return myriad.Errorf(myriad.CodeUnavailable,
-			"%s: it cannot be told here whose port %d is; on this platform /health must give the field nonce with the value of MYRIAD_NONCE", h.i.agent, h.port)
+		return myriad.Errorf(myriad.CodeUnavailable, "%s: %s", h.i.agent, owner.say(h.port))
 	}
 	return nil
 }
@@ -142,12 +141,19 @@ const (
 	socketUnknown socket = iota // the platform does not tell
 	socketNone
 	socketForeign
+	socketOpen // ours, and open to other machines
 	socketOurs
 )
 
 func (s socket) say(port int) string {
-	if s == socketForeign {
+	switch s {
+	case socketForeign:
 		return fmt.Sprintf("somebody else listens at port %d", port)
+	case socketOpen:
+		return fmt.Sprintf("it listens at port %d of every address of this machine; it must listen at 127.0.0.1", port)
+	case socketUnknown:
+		return fmt.Sprintf("it cannot be told here whose port %d is; let /health give a field nonce with the value of MYRIAD_NONCE", port)
+	default:
+		return fmt.Sprintf("it does not listen at port %d yet", port)
 	}
-	return fmt.Sprintf("it does not listen at port %d yet", port)
 }

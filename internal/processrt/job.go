@@ -176,6 +176,11 @@ func (i *instance) endingAnswer() answer {
 	return answer{status: http.StatusServiceUnavailable, retry: 1, body: failure(i.agent, "the instance is ending")}
 }
 
+// crowded sends a job elsewhere for a moment.
+func (i *instance) crowded() answer {
+	return answer{status: http.StatusTooManyRequests, retry: 1, body: failure(i.agent, "as many jobs wait here as may run at once")}
+}
+
 // late is the answer to a job whose deadline passed; whoever waited may be gone.
 func (i *instance) late() answer {
 	return answer{status: http.StatusGatewayTimeout, body: failure(i.agent, "no answer before the job's deadline")}

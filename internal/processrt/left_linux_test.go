@@ -8,7 +8,7 @@ import (
 )
 
 // leftOf names what is there of an owner, and zombies of ours.
-func leftOf(t testing.TB, dir, owner string) (left []string) {
+func leftOf(t testing.TB, owner string) (left []string) {
 	t.Helper()
 	for _, p := range processes() {
 		switch {
@@ -19,16 +19,11 @@ func leftOf(t testing.TB, dir, owner string) (left []string) {
 		}
 	}
 	for _, base := range findHierarchies().bases() {
-		if dir := filepath.Join(base, ownerGroup(owner)); exists(dir) {
-			left = append(left, "cgroup "+dir)
+		groups, err := filepath.Glob(filepath.Join(base, ownerGroup(owner), "*", "cgroup.procs"))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	notes, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range notes {
-		left = append(left, "note "+n)
+		left = append(left, groups...)
 	}
 	return left
 }
@@ -48,4 +43,14 @@ func gone(t testing.TB, pid int) {
 		p, ok := processOf(pid)
 		return !ok || p.dead()
 	})
+}
+
+// groupsOf are the cgroups of an owner, also when nothing is in them.
+func groupsOf(owner string) (groups []string) {
+	for _, base := range findHierarchies().bases() {
+		if dir := filepath.Join(base, ownerGroup(owner)); exists(dir) {
+			groups = append(groups, dir)
+		}
+	}
+	return groups
 }

@@ -2,20 +2,13 @@
 
 package processrt
 
-import (
-	"path/filepath"
-	"testing"
-)
+import "testing"
 
-// leftOf names what is noted of an owner; the rest cannot be seen here.
-func leftOf(t testing.TB, dir, _ string) []string {
-	t.Helper()
-	notes, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return notes
-}
+// leftOf sees nothing here.
+func leftOf(testing.TB, string) []string { return nil }
 
 // countDescriptors cannot count here.
 func countDescriptors(testing.TB) int { return 0 }
+
+// groupsOf are none: there are no cgroups.
+func groupsOf(string) []string { return nil }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/myriad-mind/myriad"
 )
 
 // limitsHelp tells an operator what to do about limits that are not in force.
@@ -68,14 +70,14 @@ func (m *machine) fence(i *instance) (*fence, error) {
 	} else if shimmed.Load() {
 		f.limitLegacy(h, group)
 	}
-	for _, name := range []string{"cpu", "memory", "pids"} {
-		if f.dirs[name] == "" {
+	for _, name := range []string{myriad.LimitCPU, myriad.LimitMemory, myriad.LimitPIDs} {
+		switch {
+		case f.dirs[name] != "" || !limited(name, i.req.Limits):
+		case name == myriad.LimitMemory:
+			f.watched = true
+		default:
 			f.missing = append(f.missing, name)
 		}
-	}
-	if slices.Contains(f.missing, "memory") {
-		f.missing = slices.DeleteFunc(f.missing, func(s string) bool { return s == "memory" })
-		f.watched = true
 	}
 	f.ooms = f.oomKills()
 	m.watcher.add(f)
@@ -95,7 +97,7 @@ func (f *fence) limitUnified(h hierarchies) {
 
 // limitLegacy puts limits in force by version 1: a cgroup per controller, which a child joins by itself.
 func (f *fence) limitLegacy(h hierarchies, group string) {
-	for _, name := range []string{"pids", "memory", "cpuacct", "cpu"} { // the CPU last, so that joining is quick
+	for _, name := range []string{myriad.LimitPIDs, myriad.LimitMemory, cpuAccounting, myriad.LimitCPU} { // the CPU last, so that joining is quick
 		base := h.v1[name]
 		if base == "" {
 			continue

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -238,7 +237,7 @@ func (p *pool) refuse(err error) answer {
 	case errors.Is(err, errClosing):
 		return p.i.endingAnswer()
 	case errors.Is(err, errCrowded):
-		return answer{status: http.StatusTooManyRequests, retry: 1, body: failure(p.i.agent, err.Error())}
+		return p.i.crowded()
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
 		return p.i.late()
 	}

@@ -13,8 +13,8 @@ import (
 // Recover ends every process that an earlier life of this owner left, by its cgroups, by the environment of its processes, and by what is
 // noted in the folder of states, and removes the rest of them. It never returns an instance: the pipes of the earlier life are gone.
 func (r *Runtime) Recover(ctx context.Context, ownerID string) ([]myriad.Left, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, myriad.Errorf(myriad.CodeCancelled, "recover processes: %w", err)
+	if err := ended(ctx, "recover processes"); err != nil {
+		return nil, err
 	}
 	if ownerID == "" {
 		return nil, myriad.Errorf(myriad.CodeInvalid, "recover processes: whose?")

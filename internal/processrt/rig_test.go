@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -77,7 +79,7 @@ func newRig(t testing.TB, cfg Config) *rig {
 			t.Errorf("close: %v", err)
 		}
 		http.DefaultClient.CloseIdleConnections()
-		if left := leftOf(t, cfg.Dir, r.owner); len(left) > 0 {
+		if left := slices.Concat(leftOf(t, r.owner), groupsOf(r.owner), notesIn(t, cfg.Dir)); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}
 		if err := goleak.Find(goroutines); err != nil {
@@ -91,6 +93,15 @@ func newRig(t testing.TB, cfg Config) *rig {
 		}
 	})
 	return r
+}
+
+func notesIn(t testing.TB, dir string) []string {
+	t.Helper()
+	notes, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return notes
 }
 
 // command is a packet of the test's own executable in a role.

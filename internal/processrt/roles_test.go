@@ -44,6 +44,7 @@ func play(role string) {
 		"imposter":        playImposter,
 		"wrong port":      playWrongPort,
 		"stdio deaf":      func() { signal.Ignore(syscall.SIGTERM); playStdio(); time.Sleep(time.Hour) },
+		"exec deaf":       func() { signal.Ignore(syscall.SIGTERM); playExec() },
 		"holder":          func() { signal.Ignore(syscall.SIGTERM, syscall.SIGHUP); time.Sleep(time.Hour) },
 		"fork bomb":       playForkBomb,
 		"host":            playHost,

@@ -25,13 +25,6 @@ type Config struct {
 	NoCgroups      bool          // keep limits without cgroups, as on a machine where they cannot be written
 }
 
-// What holds for an instance when its StartRequest does not say.
-const (
-	defaultCPU    = 0.5
-	defaultMemory = 256 << 20
-	defaultPIDs   = 128
-)
-
 // Runtime runs commands. It implements myriad.Runtime; no instance of it can be adopted by a later life.
 type Runtime struct {
 	cfg     Config
@@ -78,8 +71,8 @@ func (r *Runtime) Serves(t myriad.Template) bool { return t.Kind == myriad.Templ
 
 // Start begins an instance: its process in the mode http, its first worker in the mode stdio, nothing yet in the mode exec.
 func (r *Runtime) Start(ctx context.Context, req myriad.StartRequest) (myriad.Instance, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, myriad.Errorf(myriad.CodeCancelled, "start of %s: %w", req.Packet.Agent.Name, err)
+	if err := ended(ctx, "start of "+req.Packet.Agent.Name); err != nil {
+		return nil, err
 	}
 	if err := check(req); err != nil {
 		return nil, err
@@ -89,7 +82,7 @@ func (r *Runtime) Start(ctx context.Context, req myriad.StartRequest) (myriad.In
 		return nil, err
 	}
 	if err := i.start(ctx); err != nil {
-		i.begin(fmt.Errorf("never started: %w", err))
+		i.begin(err)
 		<-i.exited
 		return nil, err
 	}
@@ -97,11 +90,20 @@ func (r *Runtime) Start(ctx context.Context, req myriad.StartRequest) (myriad.In
 	return i, nil
 }
 
+// ended is the error of a context that has ended; nil while it has not.
+func ended(ctx context.Context, doing string) error {
+	switch err := ctx.Err(); {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return myriad.Errorf(myriad.CodeDeadline, "%s: %w", doing, err)
+	default:
+		return myriad.Errorf(myriad.CodeCancelled, "%s: %w", doing, err)
+	}
+}
+
 // claim makes the instance known, so that its id is taken and Close finds it.
 func (r *Runtime) claim(req myriad.StartRequest) (*instance, error) {
-	req.Limits.CPU = cmp.Or(req.Limits.CPU, defaultCPU)
-	req.Limits.MemoryBytes = cmp.Or(req.Limits.MemoryBytes, defaultMemory)
-	req.Limits.PIDs = cmp.Or(req.Limits.PIDs, defaultPIDs)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -127,7 +129,7 @@ func check(req myriad.StartRequest) error {
 	case !slices.Contains([]string{"", myriad.ModeStdio, myriad.ModeHTTP, myriad.ModeExec}, t.Mode):
 		return myriad.Errorf(myriad.CodeInvalid, "start of %s: %q is no mode of a command", name, t.Mode)
 	case !validID(req.InstanceID) || req.OwnerID == "" || strings.ContainsAny(req.OwnerID, "\x00\n"):
-		return myriad.Errorf(myriad.CodeInvalid, "start of %s: an instance has an id of letters, digits, - and _, and an owner", name)
+		return myriad.Errorf(myriad.CodeInvalid, "start of %s: an instance has an id of letters, digits and -, and an owner", name)
 	}
 	for _, s := range t.Command {
 		if strings.ContainsRune(s, 0) {

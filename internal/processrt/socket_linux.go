@@ -10,46 +10,59 @@ import (
 // listens says who listens where a connection to 127.0.0.1 and port ends up. It is ours only when all that do are processes of this fence:
 // several may share a port, or one take a narrower address than another.
 func (f *fence) listens(port int) socket {
-	inodes, err := listeners(port)
+	inodes, open, err := listeners(port)
 	switch {
 	case err != nil:
 		return socketUnknown
 	case len(inodes) == 0:
 		return socketNone
+	case !f.takeOwn(inodes):
+		return socketUnknown
+	case len(inodes) > 0:
+		return socketForeign
+	case open:
+		return socketOpen
 	}
+	return socketOurs
+}
+
+// takeOwn takes the sockets that processes of the fence hold out of inodes. It says whether all of these let themselves be looked at.
+func (f *fence) takeOwn(inodes map[string]bool) (readable bool) {
 	for _, l := range f.list() {
 		for _, pid := range l.pids() {
-			if readable := forget(inodes, pid); !readable {
-				return socketUnknown
+			if !take(inodes, pid) {
+				return false
 			}
 			if len(inodes) == 0 {
-				return socketOurs
+				return true
 			}
 		}
 	}
-	return socketForeign
+	return true
 }
 
 // stateListen is TCP_LISTEN as /proc/net/tcp writes it.
 const stateListen = "0A"
 
-// The addresses that a connection to 127.0.0.1 can reach, as /proc/net/tcp and tcp6 write them on little-endian and big-endian machines.
+// reachable are the addresses that a connection to 127.0.0.1 can reach, as /proc/net/tcp and tcp6 write them on little-endian and
+// big-endian machines; true for those that can be reached from other machines too.
 var reachable = map[string]bool{
-	"0100007F": true, "7F000001": true, "00000000": true,
+	"0100007F": false, "7F000001": false, "00000000": true,
 	"00000000000000000000000000000000": true,
-	"0000000000000000FFFF00000100007F": true, "00000000000000000000FFFF7F000001": true,
+	"0000000000000000FFFF00000100007F": false, "00000000000000000000FFFF7F000001": false,
+	"0000000000000000FFFF000000000000": true, "00000000000000000000FFFF00000000": true,
 }
 
-// listeners are the sockets that listen at a port, by inode.
-func listeners(port int) (map[string]bool, error) {
-	inodes := map[string]bool{}
+// listeners are the sockets that listen at a port, by inode. open says that one of them listens to other machines too.
+func listeners(port int) (inodes map[string]bool, open bool, err error) {
+	inodes = map[string]bool{}
 	for _, file := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 		text, err := os.ReadFile(file)
 		if os.IsNotExist(err) && strings.HasSuffix(file, "6") {
 			continue // a machine without version 6
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for line := range strings.Lines(string(text)) {
 			f := strings.Fields(line)
@@ -57,16 +70,18 @@ func listeners(port int) (map[string]bool, error) {
 				continue
 			}
 			addr, at, _ := strings.Cut(f[1], ":")
-			if n, err := strconv.ParseUint(at, 16, 16); err == nil && int(n) == port && reachable[addr] {
+			wide, reached := reachable[addr]
+			if n, err := strconv.ParseUint(at, 16, 16); reached && err == nil && int(n) == port {
 				inodes[f[9]] = true
+				open = open || wide
 			}
 		}
 	}
-	return inodes, nil
+	return inodes, open, nil
 }
 
-// forget takes the sockets that a process holds out of inodes. It says whether the process lets itself be looked at.
-func forget(inodes map[string]bool, pid int) (readable bool) {
+// take takes the sockets that a process holds out of inodes. It says whether the process lets itself be looked at.
+func take(inodes map[string]bool, pid int) (readable bool) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
 	entries, err := os.ReadDir(dir)
 	if err != nil {
