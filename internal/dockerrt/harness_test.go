@@ -117,7 +117,7 @@ var callClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true
 
 // ask posts a job with args, and decodes the answer's data.
 func ask[T any](ctx context.Context, i myriad.Instance, args map[string]any) (data T, err error) {
-	body, err := json.Marshal(map[string]any{"task_id": "t", "concept": "echoes", "intent": "echo", "args": args})
+	body, err := json.Marshal(map[string]any{"task_id": "t", "concept": i.(*instance).label.concept, "intent": "define", "args": args})
 	if err != nil {
 		return data, err
 	}
