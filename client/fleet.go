@@ -9,7 +9,8 @@ import (
 
 const fleetPath = "/v1/fleet"
 
-// Fleet reads the fleet: limits, instances and queue. Enabled is false on a server that brings no agents to life.
+// Fleet reads the fleet: limits, instances and queue. Enabled says whether it grows agents for unknown concepts. On a server that brings no
+// agents to life all is zero.
 func (c *Client) Fleet(ctx context.Context) (myriad.FleetStatus, error) {
 	var out myriad.FleetStatus
 	err := c.call(ctx, request{method: http.MethodGet, path: fleetPath}, &out)

@@ -97,6 +97,10 @@ func TestFleetIsShown(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &got); err != nil || code != 0 || got.Instances[1].Agent != "Twin" {
 		t.Errorf("exit code %d, %v: %s", code, err, out)
 	}
+	f.status.Enabled = false
+	if _, out, _ = command(t, "", "fleet", "--server", url); !strings.Contains(out, "; unknown concepts grow no agents\n") {
+		t.Errorf("without growth: %s", out)
+	}
 	f.status = myriad.FleetStatus{}
 	if code, out, _ = command(t, "", "fleet", "--server", url); code != 0 || out != "this server brings no agents to life\n" {
 		t.Errorf("exit code %d: %s", code, out)
@@ -150,7 +154,7 @@ func TestWatchOutlivesARestart(t *testing.T) {
 		if reads++; reads == 2 {
 			return myriad.FleetStatus{}, myriad.Errorf(myriad.CodeUnavailable, "connection refused")
 		}
-		return myriad.FleetStatus{Enabled: true}, nil
+		return myriad.FleetStatus{Limits: myriad.FleetLimits{MaxAgents: 1}}, nil
 	})
 	if text := out.text.String(); err != nil || !strings.Contains(text, "connection refused") || strings.Count(text, "instances") < 2 {
 		t.Errorf("%v\n%s", err, text)

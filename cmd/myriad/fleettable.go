@@ -115,7 +115,7 @@ func (w *fleetWatch) print(out io.Writer, s myriad.FleetStatus) error {
 	if w.out.format == "json" {
 		return w.out.print(out, s, nil)
 	}
-	if !s.Enabled {
+	if s.Limits.MaxAgents == 0 {
 		_, err := fmt.Fprintln(out, "this server brings no agents to life")
 		return err
 	}
@@ -150,8 +150,12 @@ func fleetLine(s myriad.FleetStatus) string {
 	if s.Limits.TotalMemoryBytes > 0 {
 		line += fmt.Sprintf(", %s of %s memory", showBytes(memory), showBytes(s.Limits.TotalMemoryBytes))
 	}
-	return line + fmt.Sprintf(", %d of %d waiting; asleep after %s, replaced after %s", len(s.Queue), s.Limits.MaxQueue,
-		showTime(s.Limits.IdleTimeoutMS), showTime(s.Limits.MaxAgeMS))
+	line += fmt.Sprintf(", %d of %d waiting; asleep after %s, replaced after %s", len(s.Queue), s.Limits.MaxQueue, showTime(s.Limits.IdleTimeoutMS),
+		showTime(s.Limits.MaxAgeMS))
+	if !s.Enabled {
+		line += "; unknown concepts grow no agents"
+	}
+	return line
 }
 
 func instanceTable(list []myriad.InstanceStatus) func(row func(cells ...any)) {

@@ -10,8 +10,9 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-// fleet is what brings agents to life. StopInstance and RestartInstance give CodeNotFound for an instance that is not there. SetLimits
-// carries change out on the limits in force, at once and alone, and gives what holds then.
+// fleet is what brings agents to life. StopInstance and RestartInstance give CodeNotFound for an instance that is not there, and the latter
+// CodeConflict for one that is waiting, ending or being replaced. SetLimits carries change out on the limits in force, perhaps more than
+// once, and gives what holds then.
 type fleet interface {
 	Status(ctx context.Context) myriad.FleetStatus
 	StopInstance(ctx context.Context, id string) error
@@ -33,7 +34,7 @@ func (a *API) fleetRoutes() []*route {
 		{method: "POST", path: "/v1/fleet/{instance}/stop", id: "stopInstance", tag: "fleet", params: []param{instanceID}, handle: a.stopInstance,
 			summary: "Drain an instance and stop it; the next task wakes its agent again", replies: found(plain(204, "It is stopping, or has stopped", ""), off)},
 		{method: "POST", path: "/v1/fleet/{instance}/restart", id: "restartInstance", tag: "fleet", params: []param{instanceID}, handle: a.restartInstance,
-			summary: "Drain an instance and start its agent anew", replies: found(plain(204, "Its agent is starting anew", ""), off)},
+			summary: "Drain an instance and start its agent anew", replies: found(plain(204, "Its agent is starting anew", ""), (&route{}).failure(409, "It waits, ends or is being replaced"), off)},
 	}
 }
 
@@ -43,7 +44,6 @@ func (a *API) getFleet(w *responder, r *http.Request, _ []byte) error {
 	var status myriad.FleetStatus
 	if a.cfg.Fleet != nil {
 		status = a.cfg.Fleet.Status(r.Context())
-		status.Enabled = true // whether it grows is said by /status
 	}
 	status.Instances, status.Queue = orEmpty(status.Instances), orEmpty(status.Queue)
 	return a.replyJSON(w, http.StatusOK, status)

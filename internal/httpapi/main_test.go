@@ -304,7 +304,7 @@ type fakeFleet struct {
 }
 
 func newFakeFleet() *fakeFleet {
-	return &fakeFleet{status: myriad.FleetStatus{InUse: 1,
+	return &fakeFleet{status: myriad.FleetStatus{Enabled: true, InUse: 1,
 		Limits: myriad.FleetLimits{MaxAgents: 20, TotalCPU: 4, IdleTimeoutMS: 1_800_000, MaxAgeMS: 86_400_000, MinLifeMS: 10_000, MaxQueue: 100,
 			QueueMaxAgeMS: 600_000, Instance: myriad.Limits{CPU: 0.5, MemoryBytes: 256 << 20, PIDs: 64}},
 		Instances: []myriad.InstanceStatus{{ID: "i1", Agent: "Pump_AI", Concept: "pump", Runtime: "process", State: myriad.InstanceReady,

@@ -31,8 +31,8 @@ func newFleetMetrics(f promauto.Factory) *fleetMetrics {
 	m := &fleetMetrics{
 		instances: stateGauges{}, stateOf: map[string]string{}, stateCounts: map[string]int{},
 		starts: newBounded(f, "myriad_instance_starts_total", "Instance starts by result.", "result", "ready", "failed"),
-		reaps: newBounded(f, "myriad_instance_reaps_total", "Instances ended by reason.", "reason", "idle", "age", "evicted", "operator", "shutdown",
-			"crashed", "failed", "deleted"),
+		reaps: newBounded(f, "myriad_instance_reaps_total", "Instances that were ready and ended, by reason.", "reason", myriad.ReasonIdle, myriad.ReasonAge,
+			myriad.ReasonEvicted, myriad.ReasonOperator, myriad.ReasonShutdown, myriad.ReasonCrashed, myriad.ReasonFailed, myriad.ReasonDeleted),
 		evictions: f.NewCounter(prometheus.CounterOpts{Name: "myriad_instance_evictions_total", Help: "Instances put to sleep to make room for another."}),
 		queue:     f.NewGauge(prometheus.GaugeOpts{Name: "myriad_fleet_queue_depth", Help: "Requests that wait for room in the fleet."}),
 		coldStart: f.NewHistogramVec(prometheus.HistogramOpts{Name: "myriad_cold_start_seconds", Help: "From the decision to start until ready, by runtime.",
@@ -42,7 +42,7 @@ func newFleetMetrics(f promauto.Factory) *fleetMetrics {
 			myriad.StatusNeurogenesisAgent, myriad.StatusNeurogenesisPartial, myriad.StatusNeurogenesisFailed),
 	}
 	vec := f.NewGaugeVec(prometheus.GaugeOpts{Name: "myriad_instances", Help: "Instances by state."}, []string{"state"})
-	for _, s := range []string{"queued", "starting", "ready", "draining", "failed"} {
+	for _, s := range []string{myriad.InstanceQueued, myriad.InstanceStarting, myriad.InstanceReady, myriad.InstanceDraining, myriad.InstanceFailed} {
 		m.instances[s] = vec.WithLabelValues(s)
 	}
 	return m
@@ -75,13 +75,14 @@ func (m *fleetMetrics) move(e myriad.Event) {
 	} else {
 		delete(m.stateOf, e.Instance)
 	}
+	ended := e.To == myriad.InstanceStopped || e.To == myriad.InstanceFailed
 	switch {
-	case e.To == "ready" && e.From == "starting":
+	case e.From == myriad.InstanceStarting && e.To == myriad.InstanceReady:
 		m.starts.add("ready", 1)
 		m.coldStart.WithLabelValues(runtimeWord(e.Runtime)).Observe(e.Duration.Seconds())
-	case e.To == "failed":
+	case e.From == myriad.InstanceStarting && e.To == myriad.InstanceFailed:
 		m.starts.add("failed", 1)
-	case e.To == "stopped":
+	case ended && (e.From == myriad.InstanceReady || e.From == myriad.InstanceDraining):
 		m.reaps.add(e.Reason, 1)
 	}
 }

@@ -1,6 +1,10 @@
 package telemetry
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/myriad-mind/myriad"
+)
 
 // Gauges are values that are read when metrics are asked for. A nil function has no series.
 type Gauges struct {
@@ -9,6 +13,7 @@ type Gauges struct {
 	SlotsTotal   func() float64
 	TasksWaiting func() float64 // tasks that wait for a slot
 	Connections  func() float64 // open connections to agents
+	Fleet        func() myriad.FleetStatus
 }
 
 func (g Gauges) register(r prometheus.Registerer) {
@@ -25,5 +30,8 @@ func (g Gauges) register(r prometheus.Registerer) {
 		if gauge.read != nil {
 			r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: gauge.name, Help: gauge.help}, gauge.read))
 		}
+	}
+	if g.Fleet != nil {
+		r.MustRegister(newFleetGauges(g.Fleet))
 	}
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // logSink writes one line for what an operator wants to know without asking (breakers, parking, a stale graph, losses, runs that did not
-// succeed) and debug lines for every run, task and attempt.
+// succeed) and debug lines for every run, task and attempt. The fleet writes lines of its own about its instances, with causes that events
+// do not have; here they are debug lines.
 type logSink struct{ log *slog.Logger }
 
 // Emit logs one event at the level that its kind deserves.
@@ -25,10 +26,10 @@ func levelOf(e myriad.Event) slog.Level {
 	switch e.Kind {
 	case myriad.KindPanic:
 		return slog.LevelError
-	case myriad.KindLost, myriad.KindGraphStale, myriad.KindUnenforced:
+	case myriad.KindLost, myriad.KindGraphStale:
 		return slog.LevelWarn
-	case myriad.KindBreaker, myriad.KindParked, myriad.KindGraphFresh, myriad.KindAgentPut, myriad.KindAgentGone, myriad.KindInstance,
-		myriad.KindEvicted, myriad.KindNeurogenesis:
+	case myriad.KindBreaker, myriad.KindParked, myriad.KindGraphFresh, myriad.KindAgentPut, myriad.KindAgentGone,
+		myriad.KindNeurogenesis:
 		return slog.LevelInfo
 	case myriad.KindRunFinished:
 		if e.Run.Status != myriad.RunSuccess {
@@ -58,6 +59,9 @@ func attributes(e myriad.Event) []slog.Attr {
 	add("reason", e.Reason)
 	if e.Count != 0 {
 		attrs = append(attrs, slog.Int64("count", e.Count))
+	}
+	if e.Kind == myriad.KindInstance && e.Duration > 0 {
+		attrs = append(attrs, slog.Duration("cold_start", e.Duration))
 	}
 	if e.RetryAfter > 0 {
 		attrs = append(attrs, slog.Duration("retry_after", e.RetryAfter))

@@ -55,7 +55,7 @@ func newMetrics(r prometheus.Registerer, version string) *metrics {
 			"reason", myriad.RejectedOpen, myriad.RejectedParked, myriad.RejectedNoSlot, myriad.RejectedBudget, myriad.RejectedRepeatable, myriad.RejectedAsleep),
 		fallback: newBounded(f, "myriad_fallbacks_total", "Tasks that nobody could answer live, by the source of what was answered instead.", "source",
 			myriad.SourceCache, myriad.SourceDefault, myriad.SourceNone),
-		lost:           newBounded(f, "myriad_records_lost_total", "Records dropped because something bounded was full.", "what", "runs", "last_good", "agents", "events"),
+		lost:           newBounded(f, "myriad_records_lost_total", "Records dropped because something bounded was full.", "what", "runs", "last_good", "agents", "events", "knowledge"),
 		refused:        newBounded(f, "myriad_runs_refused_total", "Runs not taken, by reason.", "reason", string(myriad.CodeOverloaded), string(myriad.CodeDraining)),
 		runSeconds:     histogram("myriad_run_duration_seconds", "Time of whole runs.", fineBuckets),
 		orchestration:  histogram("myriad_orchestration_seconds", "Our own share of a run: duration less critical path less queueing on it.", fineBuckets),
