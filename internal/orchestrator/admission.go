@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -119,7 +120,7 @@ func (o *Orchestrator) cancelAll(ctx context.Context, idle <-chan struct{}) erro
 		runs = append(runs, r)
 	}
 	o.mu.Unlock()
-	slices.SortFunc(runs, func(a, b *run) int { return a.start.Compare(b.start) })
+	slices.SortFunc(runs, func(a, b *run) int { return strings.Compare(a.id, b.id) }) // as they came
 	for _, r := range runs {
 		r.end(cutDrained)
 	}

@@ -94,7 +94,7 @@ func (r *run) steps(after int) (steps []myriad.RunStep, changed <-chan struct{})
 func (r *run) data(step myriad.RunStep) json.RawMessage {
 	switch step.Kind {
 	case myriad.EventRunStarted:
-		return r.plan.started(r.id, r.start)
+		return r.plan.started(r.id, step.At)
 	case myriad.EventTaskStarted:
 		r.mu.Lock()
 		w := &r.tasks[step.Task]

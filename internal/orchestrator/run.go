@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,7 @@ type run struct {
 	hash     string // of the request's body
 	trace    string // the client's traceparent
 	span     myriad.TraceParent
-	start    time.Time
+	start    time.Time // guarded by mu until begin has set it, with deadline
 	deadline time.Time
 	recorded atomic.Bool   // the store knew of it when it began
 	done     chan struct{} // closed when all is settled and the record is handed over
@@ -73,12 +74,17 @@ func bodyHash(body []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// begin arms the run: from now on it ends by itself. Its calls are cancelled with ctx.
+// begin arms the run: from now on it ends by itself. Its calls are cancelled with ctx. The time of a run that was kept first begins now: it is not late
+// because the store was.
 func (r *run) begin(ctx context.Context) {
 	r.mu.Lock()
 	r.ctx, r.stop = context.WithCancel(ctx)
 	over := r.over.Load()
 	if !over {
+		if r.recorded.Load() {
+			r.start = time.Now()
+			r.deadline, r.log[0].At = r.start.Add(r.plan.timeout), r.start
+		}
 		r.timer = time.AfterFunc(time.Until(r.deadline), func() { r.end(cutDeadline) })
 	}
 	r.mu.Unlock()
@@ -216,7 +222,7 @@ func (r *run) wake() {
 
 // opening is the record of a run that has not begun; its plan is kept until it is finished.
 func (r *run) opening() *myriad.RunRecord {
-	return &myriad.RunRecord{RunSummary: r.summaryNow(), Log: r.log[:1:1], IdempotencyKey: r.key, BodyHash: r.hash, Plan: r.plan.announcement()}
+	return &myriad.RunRecord{RunSummary: r.summaryNow(), Log: slices.Clone(r.log[:1]), IdempotencyKey: r.key, BodyHash: r.hash, Plan: r.plan.announcement()}
 }
 
 // snapshot is the record as it is now.
