@@ -43,7 +43,7 @@ func (m *Manager) died() {
 // conclude closes the books on an instance: nothing of it is left but, when it failed, its memory.
 func (m *Manager) conclude(i *instance) {
 	if i.running != nil && !i.left {
-		m.finish(i, m.cfg.StopGrace) // only after a panic of ours
+		m.finish(i, m.cfg.StopGrace) // it was left by an earlier life and is not wanted, or there was a panic of ours
 	}
 	m.lock()
 	i.permit.giveBack()
@@ -120,7 +120,6 @@ func (m *Manager) line(i *instance, packet myriad.Packet, host *host) {
 		i.packet, i.host = packet, host
 	}
 	i.limits = bounded(i.packet.Agent.Template.Limits, m.limits)
-	i.entry.QueuedAt = time.Now().UTC()
 	m.queue.add(i)
 	m.schedule()
 	i.waits = i.machine.state() == queued

@@ -41,9 +41,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	m.unlock()
 	m.background(func() { m.keepInSync(m.ctx) })
 	m.background(func() { m.writeLessons(m.ctx) })
-	for _, l := range left {
-		m.takeIn(ctx, l)
-	}
+	m.takeIn(ctx, left)
 	m.clearRecords(records, absent)
 	for _, h := range m.hosts {
 		if absent[h.name] && slices.ContainsFunc(records, func(r myriad.InstanceRecord) bool { return r.Runtime == h.name }) {
@@ -58,7 +56,8 @@ func (m *Manager) Start(ctx context.Context) error {
 // leftover is what a runtime found.
 type leftover struct {
 	myriad.Left
-	host *host
+	host   *host
+	reason string // why it ends, if it is not adopted
 }
 
 // recoverAll asks every runtime what is left. One that cannot tell, like a container daemon that is down, is asked again before it starts
@@ -93,7 +92,7 @@ func (m *Manager) recoverOnce(ctx context.Context, h *host) (left []leftover, er
 	}
 	h.recovered = true
 	for _, l := range found {
-		left = append(left, leftover{l, h})
+		left = append(left, leftover{Left: l, host: h})
 	}
 	return left, nil
 }
@@ -104,9 +103,7 @@ func (m *Manager) recoverHost(ctx context.Context, h *host) error {
 	if err != nil {
 		return fmt.Errorf("runtime %s is not available: %w", h.name, err)
 	}
-	for _, l := range left {
-		m.takeIn(ctx, l)
-	}
+	m.takeIn(ctx, left)
 	return nil
 }
 
@@ -133,48 +130,74 @@ const (
 	lastRecovery  = 5 * time.Minute
 )
 
-// takeIn adopts an instance that an earlier life left, or ends it. Either way it counts from now on.
-func (m *Manager) takeIn(ctx context.Context, l leftover) {
-	packet, found, err := m.packet(ctx, l.Agent)
-	host, hostErr := m.hostOf(packet)
-	m.lock()
-	if m.phase != running { // nobody is there any more to look after it
-		m.unlock()
-		if err := l.Instance.Stop(m.kill); err != nil {
-			m.cfg.Logger.Error("an instance could not be stopped", "agent", l.Agent, "instance", l.InstanceID, "runtime", l.host.name, "error", err)
+// takeIn adopts instances that an earlier life left, as far as their packets are the same and there is room, and ends the others. Either way
+// they count from now on; those that end must not take the room of those that can stay.
+func (m *Manager) takeIn(ctx context.Context, left []leftover) {
+	var others []leftover
+	for _, l := range left {
+		packet, found, err := m.packet(ctx, l.Agent)
+		if err == nil && !found {
+			l.reason = myriad.ReasonDeleted
+		} else {
+			l.reason = myriad.ReasonShutdown
 		}
-		return
+		if err != nil || !found || packet.Revision != l.Revision || !m.adopt(l, packet) {
+			others = append(others, l)
+		}
 	}
-	defer m.unlock()
+	for _, l := range others {
+		m.end(l)
+	}
+}
+
+// book makes an instance of what was left; it is starting. mu is held.
+func (m *Manager) book(l leftover, p *permit) *instance {
 	i := m.newInstance(l.InstanceID, l.Agent)
 	i.entry = myriad.QueueEntry{ID: i.id, Agent: i.agent}
-	i.host, i.limits, i.running, i.recorded = l.host, l.Limits, l.Instance, true
-	i.decided = time.Now()
+	i.host, i.limits, i.running, i.recorded, i.permit, i.decided = l.host, l.Limits, l.Instance, true, p, time.Now()
 	if !l.StartedAt.IsZero() {
 		i.began = l.StartedAt
 	}
-	reason := myriad.ReasonShutdown
-	if err == nil && !found {
-		reason = myriad.ReasonDeleted
-	}
-	same := err == nil && hostErr == nil && host == l.host && packet.Revision == l.Revision && m.instances[i.id] == nil
-	if same && bounded(packet.Agent.Template.Limits, m.limits) == l.Limits && m.resident(i.agent).now == nil {
-		i.permit = m.room.take(l.Limits)
-	}
-	adopted := i.permit != nil
-	if !adopted {
-		i.permit = m.room.force(l.Limits)
-	}
-	i.packet = packet
+	m.instances[i.id] = i
 	m.move(i, starting, "")
 	close(i.turn)
-	if adopted {
-		m.settleIn(i)
-	} else {
-		m.instances[i.id] = i
-		m.halt(i, reason, nil)
+	return i
+}
+
+// adopt takes over an instance that is what its packet says, if there is room for it and its agent has no other.
+func (m *Manager) adopt(l leftover, packet myriad.Packet) bool {
+	host, err := m.hostOf(packet)
+	m.lock()
+	defer m.unlock()
+	if err != nil || host != l.host || m.phase != running || m.instances[l.InstanceID] != nil ||
+		bounded(packet.Agent.Template.Limits, m.limits) != l.Limits || m.resident(l.Agent).now != nil {
+		return false
 	}
+	p := m.room.take(l.Limits)
+	if p == nil {
+		return false
+	}
+	i := m.book(l, p)
+	i.packet = packet
+	m.settleIn(i)
 	m.spawn(i)
+	return true
+}
+
+// end stops what cannot be adopted.
+func (m *Manager) end(l leftover) {
+	m.lock()
+	if m.phase == running && m.instances[l.InstanceID] == nil {
+		i := m.book(l, m.room.force(l.Limits))
+		m.halt(i, l.reason, nil)
+		m.spawn(i)
+		m.unlock()
+		return
+	}
+	m.unlock() // nobody is there any more to look after it
+	if err := m.guarded("stopping an instance", func() error { return l.Instance.Stop(m.kill) }); err != nil {
+		m.cfg.Logger.Error("an instance could not be stopped", "agent", l.Agent, "instance", l.InstanceID, "runtime", l.host.name, "error", err)
+	}
 }
 
 // clearRecords forgets the records of instances that are gone. Those of a runtime that could not tell stay, for the next start.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -174,9 +175,9 @@ func TestWakeFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				r := newRig(t, quick)
-				mended := false
+				var mended atomic.Bool
 				r.rt.conduct = func(myriad.StartRequest) conduct {
-					if mended {
+					if mended.Load() {
 						return conduct{}
 					}
 					return c
@@ -204,7 +205,7 @@ func TestWakeFails(t *testing.T) {
 				time.Sleep(6 * time.Second)
 				wantCode(t, "it cools down longer", (<-r.ask(context.Background(), wakeOf("a"))).Err, myriad.TaskErrCoolingDown)
 				time.Sleep(5 * time.Second)
-				mended = true
+				mended.Store(true)
 				r.use("a")
 				if got := r.states(); len(got) != 1 || got[0] != "a ready" {
 					t.Errorf("after it was mended: %v", got)
