@@ -158,7 +158,7 @@ var refinements = map[string]jsonschema.Schema{
 	"InstanceStatus.state": *words(myriad.InstanceQueued, myriad.InstanceStarting, myriad.InstanceReady, myriad.InstanceDraining,
 		myriad.InstanceStopped, myriad.InstanceFailed),
 	"QueueEntry.kind":           *words(myriad.QueueGrow, myriad.QueueWake),
-	"Template.kind":             *words(myriad.TemplateKnowledge, myriad.TemplateCommand, myriad.TemplateImage),
+	"Template.kind":             *words(myriad.TemplateKnowledge, myriad.TemplateCommand, myriad.TemplateImage, myriad.TemplateHandler),
 	"Template.mode":             *words(myriad.ModeStdio, myriad.ModeHTTP, myriad.ModeExec),
 	"Template.pull":             *words("never", "missing", "always"),
 	"CompatAgent.endpoint":      {Types: []string{"string", "null"}},
