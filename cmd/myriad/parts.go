@@ -82,6 +82,11 @@ func (s *server) gauges() telemetry.Gauges {
 		SlotsTotal:   func() float64 { return float64(s.cfg.Slots.Total) },
 		TasksWaiting: func() float64 { return float64(s.dispatcher.Waiting()) },
 		Connections:  func() float64 { return float64(s.connections.open.Load()) },
+		Fleet: func() myriad.FleetStatus {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			return s.fleet.Status(ctx)
+		},
 	}
 }
 
