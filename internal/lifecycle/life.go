@@ -149,15 +149,10 @@ func (m *Manager) refuse(i *instance, err error) {
 
 // keep stores the place of an instance in the queue; only then may anybody be told of it. It is false when the store does not take it.
 func (m *Manager) keep(i *instance) bool {
-	entry := m.entryOf(i)
-	ctx, cancel := asking()
-	err := m.cfg.Store.Enqueue(ctx, entry)
-	cancel()
-	if myriad.ErrorCode(err) == myriad.CodeConflict { // a row was left for the same agent or concept
-		m.clearQueue(entry)
-		ctx, cancel = asking()
-		err = m.cfg.Store.Enqueue(ctx, entry)
-		cancel()
+	err := m.enqueue(i)
+	if myriad.ErrorCode(err) == myriad.CodeConflict {
+		m.clearQueue(i)
+		err = m.enqueue(i)
 	}
 	m.lock()
 	defer m.unlock()
@@ -180,14 +175,18 @@ func (m *Manager) keep(i *instance) bool {
 	return true
 }
 
-func (m *Manager) entryOf(i *instance) myriad.QueueEntry {
+func (m *Manager) enqueue(i *instance) error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	return i.entry
+	entry := i.entry
+	m.mu.Unlock()
+	ctx, cancel := asking()
+	defer cancel()
+	return m.cfg.Store.Enqueue(ctx, entry)
 }
 
-// clearQueue removes rows that stand in the way of an entry: those of the same agent, or of the same concept to grow, that nobody waits for.
-func (m *Manager) clearQueue(entry myriad.QueueEntry) {
+// clearQueue removes the rows of the same agent, which an earlier instance or an earlier life left: this one is in their place. When it is another agent
+// that grows for the same concept, this one is in the queue as one that is woken.
+func (m *Manager) clearQueue(i *instance) {
 	ctx, cancel := asking()
 	defer cancel()
 	rows, err := m.cfg.Store.Queue(ctx)
@@ -195,11 +194,12 @@ func (m *Manager) clearQueue(entry myriad.QueueEntry) {
 		return // Enqueue will tell
 	}
 	for _, row := range rows {
-		same := row.Kind == entry.Kind && (row.Kind == myriad.QueueWake && row.Agent == entry.Agent || row.Kind == myriad.QueueGrow && row.Concept == entry.Concept)
 		m.mu.Lock()
-		_, used := m.instances[row.ID]
+		if row.Agent != i.agent && row.Kind == myriad.QueueGrow && row.Concept == i.entry.Concept {
+			i.entry.Kind = myriad.QueueWake
+		}
 		m.mu.Unlock()
-		if same && !used {
+		if row.Agent == i.agent && row.ID != i.id {
 			_ = m.cfg.Store.Dequeue(ctx, row.ID) // Enqueue will tell
 		}
 	}
