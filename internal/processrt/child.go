@@ -46,6 +46,8 @@ type child struct {
 	err  error  // how it ended; nil for status 0
 	oom  bool   // it went over the memory limit
 	note string // why it was killed by the fence
+	// unread is how much of its input it left unread; -1 when that cannot be told.
+	unread int
 
 	mu    sync.Mutex
 	tail  ring // the end of its stderr; guarded by mu
@@ -153,6 +155,10 @@ func (c *child) closeStdin() {
 // wait sees the child to its end: it is reaped, what it started dies with it, and what it wrote is read.
 func (c *child) wait() {
 	err := c.reap()
+	c.unread = -1
+	if c.stdin != nil {
+		c.unread = unread(c.stdin)
+	}
 	c.closeStdin()
 	read := make(chan struct{})
 	c.i.rt.work.Go(func() {

@@ -59,11 +59,14 @@ func look(name, dir, path string) (string, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
 		}
-		found, err := exec.LookPath(name)
+		whole, err := filepath.Abs(name)
+		if err == nil {
+			whole, err = exec.LookPath(whole)
+		}
 		if err != nil {
 			return "", fmt.Errorf("the program cannot be run: %w", err)
 		}
-		return filepath.Abs(found)
+		return whole, nil
 	}
 	for _, folder := range filepath.SplitList(path) {
 		if !filepath.IsAbs(folder) {

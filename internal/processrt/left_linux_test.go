@@ -54,3 +54,15 @@ func groupsOf(owner string) (groups []string) {
 	}
 	return groups
 }
+
+const canSeeUnread = true
+
+// ownerPIDs are the processes of an owner that run.
+func ownerPIDs(owner string) (pids []int) {
+	for _, p := range processes() {
+		if !p.dead() && (mark{owner: owner}).on(p.pid) {
+			pids = append(pids, p.pid)
+		}
+	}
+	return pids
+}

@@ -12,3 +12,11 @@ func countDescriptors(testing.TB) int { return 0 }
 
 // groupsOf are none: there are no cgroups.
 func groupsOf(string) []string { return nil }
+
+const canSeeUnread = false
+
+// ownerPIDs sees nothing here.
+func ownerPIDs(string) []int { return nil }
+
+// gone cannot be seen here.
+func gone(testing.TB, int) {}

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// stillborn is how many workers in a row may end before they were given a job; then the instance has failed. Of an instance that never
+	// stillborn is how many workers in a row may end before they took a job; then the instance has failed. Of an instance that never
 	// answered one is enough.
 	stillborn = 3
 	// A worker that failed is replaced after a while, twice as long each time until one answers.
@@ -32,7 +32,7 @@ type pool struct {
 	waiting   int              // jobs that wait for a worker; guarded by mu
 	closed    bool             // guarded by mu
 	answered  bool             // a job was answered once; guarded by mu
-	idleEnds  int              // workers in a row that ended before they were given a job; guarded by mu
+	idleEnds  int              // workers in a row that ended before they took a job; guarded by mu
 	failures  int              // workers in a row that failed; guarded by mu
 	notBefore time.Time        // of the next start; guarded by mu
 	changed   chan struct{}    // closed and replaced when waiting may be over; guarded by mu
@@ -246,23 +246,19 @@ func (p *pool) refuse(err error) answer {
 
 // gone takes a worker of which nothing is left out of the pool. It is called by the worker's child, once.
 func (p *pool) gone(w *worker) {
-	w.mu.Lock()
-	why, given, answered := w.spoiled, w.given, w.answered
-	w.mu.Unlock()
+	why, left, answered, sawJob := w.fate()
 	p.mu.Lock()
 	p.places--
 	delete(p.all, w)
 	p.idle = slices.DeleteFunc(p.idle, func(x *worker) bool { return x == w })
 	closed := p.closed
 	var fatal error
-	if !closed {
-		if !errors.Is(why, errAbandoned) && !(errors.Is(why, errMute) && answered && w.err == nil) {
-			p.failed() // one that left after its work is no failure
-		}
-		if errors.Is(why, errMute) && !given {
-			if p.idleEnds++; !p.answered || p.idleEnds >= stillborn {
-				fatal = fmt.Errorf("its worker ended before it was given a job: %s", w.how())
-			}
+	if !closed && !errors.Is(why, errAbandoned) && !(left && answered && w.err == nil) {
+		p.failed() // whoever leaves after its work has not failed, nor has who was killed for its caller's sake
+	}
+	if !closed && left && !sawJob {
+		if p.idleEnds++; !p.answered || p.idleEnds >= stillborn {
+			fatal = fmt.Errorf("its worker ended before it took a job: %s", w.how())
 		}
 	}
 	warm := !closed && fatal == nil && p.places == 0

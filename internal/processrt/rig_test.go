@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -57,6 +58,7 @@ func (r *record) String() string { return *r.text.Load() }
 // descriptor, no goroutine.
 func newRig(t testing.TB, cfg Config) *rig {
 	t.Helper()
+	openPoller(t)
 	goroutines := goleak.IgnoreCurrent()
 	descriptors := countDescriptors(t)
 	r := &rig{owner: fresh("owner"), log: &record{}, t: t}
@@ -85,14 +87,24 @@ func newRig(t testing.TB, cfg Config) *rig {
 		if err := goleak.Find(goroutines); err != nil {
 			t.Errorf("goroutines: %v", err)
 		}
-		if now := countDescriptors(t); now > descriptors {
-			t.Errorf("%d descriptors were open before, %d are now", descriptors, now)
-		}
+		soon(t, fmt.Sprintf("no more descriptors than the %d before", descriptors), func() bool { return countDescriptors(t) <= descriptors })
 		if t.Failed() {
 			t.Log(r.log.String())
 		}
 	})
 	return r
+}
+
+// openPoller has the process open what it opens once and keeps.
+func openPoller(t testing.TB) {
+	t.Helper()
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err == nil {
+		err = ln.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func notesIn(t testing.TB, dir string) []string {
@@ -235,4 +247,16 @@ func exited(t testing.TB, i myriad.Instance) {
 	case <-time.After(patience):
 		t.Fatalf("it does not end\n%s", i.LastLog())
 	}
+}
+
+func kill(t testing.TB, pid int) {
+	t.Helper()
+	p, err := os.FindProcess(pid)
+	if err == nil {
+		err = p.Kill()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone(t, pid)
 }

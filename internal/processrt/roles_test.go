@@ -28,7 +28,8 @@ type testJob struct {
 }
 
 type testArgs struct {
-	SleepMS int    `json:"sleep_ms"`
+	SleepMS int    `json:"sleep_ms"` // first of all
+	NapMS   int    `json:"nap_ms"`   // after what is said
 	Crash   bool   `json:"crash"`
 	Line    string `json:"line"`
 	Times   int    `json:"times"`
@@ -42,6 +43,7 @@ func play(role string) {
 		"dead on arrival": func() { fmt.Fprintln(os.Stderr, "dead on arrival"); os.Exit(3) },
 		"never ready":     func() { time.Sleep(time.Hour) },
 		"imposter":        playImposter,
+		"open listener":   func() { _ = http.ListenAndServe(":"+os.Getenv("PORT"), http.NotFoundHandler()) },
 		"wrong port":      playWrongPort,
 		"stdio deaf":      func() { signal.Ignore(syscall.SIGTERM); playStdio(); time.Sleep(time.Hour) },
 		"exec deaf":       func() { signal.Ignore(syscall.SIGTERM); playExec() },
@@ -138,6 +140,7 @@ func perform(a testArgs) {
 			fmt.Fprintln(os.Stderr, a.Line)
 		}
 	}
+	time.Sleep(time.Duration(a.NapMS) * time.Millisecond)
 	if a.Crash {
 		fmt.Fprintln(os.Stderr, "crashing as asked")
 		os.Exit(7)

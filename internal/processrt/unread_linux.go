@@ -6,15 +6,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unread says whether a pipe holds something that was not read yet.
-func unread(pipe *os.File) bool {
+// unread is how many bytes a pipe holds that were not read yet, asked at either end; -1 when that cannot be told.
+func unread(pipe *os.File) int {
 	raw, err := pipe.SyscallConn()
 	if err != nil {
-		return false
+		return -1
 	}
-	n := 0
-	if err := raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }); err != nil {
-		return false
+	n := -1
+	if err := raw.Control(func(fd uintptr) {
+		if held, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ); err == nil {
+			n = held
+		}
+	}); err != nil {
+		return -1
 	}
-	return n > 0
+	return n
 }

@@ -4,5 +4,5 @@ package processrt
 
 import "os"
 
-// unread cannot tell here; the worker's reader sees such a line a moment later.
-func unread(*os.File) bool { return false }
+// unread cannot tell here.
+func unread(*os.File) int { return -1 }

@@ -17,6 +17,7 @@ type worker struct {
 	mu       sync.Mutex
 	asked    chan []byte // takes the line that answers the job under way; nil while there is none; guarded by mu
 	given    bool        // it was given a job once; guarded by mu
+	written  int         // how much of the last job was written; guarded by mu
 	answered bool        // it answered one; guarded by mu
 	spoiled  error       // why it must not be used again; guarded by mu
 }
@@ -106,7 +107,7 @@ func (w *worker) reason() error {
 
 // fit says whether the worker may be given a job. A line that waits to be read would pass for the job's answer.
 func (w *worker) fit() bool {
-	if w.reason() == nil && unread(w.ours[0]) {
+	if w.reason() == nil && unread(w.ours[0]) > 0 {
 		w.spoil(errUnasked)
 	}
 	return w.reason() == nil
@@ -124,14 +125,18 @@ func (w *worker) ask(ctx context.Context, line []byte) ([]byte, error) {
 		w.mu.Unlock()
 		return nil, errUnfit
 	}
-	w.asked, w.given = asked, true
+	w.asked, w.given, w.written = asked, true, 0
 	w.mu.Unlock()
 	unhook := context.AfterFunc(ctx, func() {
 		w.spoil(errAbandoned)
 		w.closeStdin() // lets go a write that a grandchild holds up
 	})
 	defer unhook()
-	if _, err := w.stdin.Write(line); err != nil {
+	written, err := w.stdin.Write(line)
+	w.mu.Lock()
+	w.written = written
+	w.mu.Unlock()
+	if err != nil {
 		w.spoil(errDeaf)
 	}
 	select {
@@ -146,6 +151,17 @@ func (w *worker) ask(ctx context.Context, line []byte) ([]byte, error) {
 	case answer := <-asked: // its last word
 		return answer, nil
 	default:
-		return nil, w.reason()
 	}
+	if w.unread == written && ctx.Err() == nil {
+		return nil, errUnfit // it died with all of the job still in its pipe
+	}
+	return nil, w.reason()
+}
+
+// fate says what became of a worker of which nothing is left.
+func (w *worker) fate() (why error, leftByItself, answered, sawJob bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	leftByItself = errors.Is(w.spoiled, errMute) || errors.Is(w.spoiled, errDeaf)
+	return w.spoiled, leftByItself, w.answered, w.answered || w.given && w.unread != w.written
 }
