@@ -130,7 +130,7 @@ func (r *run) skipped(i, culprit int32) myriad.Result {
 // that is known of it may be told.
 func (r *run) cutShort(i int32, now time.Duration, mine bool) myriad.Result {
 	w := &r.tasks[i]
-	if w.phase == phaseWaiting {
+	if w.phase == phaseWaiting && len(r.plan.deps[i]) > 0 { // those that depend on nothing are ready from the start, and may be in other hands
 		w.readyAt = now // it never was; so that it has no duration
 	}
 	result := r.bare(i)
