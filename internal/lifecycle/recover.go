@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -63,17 +64,27 @@ type leftover struct {
 // recoverAll asks every runtime what is left. One that cannot tell, like a container daemon that is down, is asked again before it starts
 // anything; the absent ones are named.
 func (m *Manager) recoverAll(ctx context.Context) (left []leftover, absent map[string]bool) {
+	ctx, cancel := context.WithTimeout(ctx, recoverTime)
+	defer cancel()
+	found, errs := make([][]leftover, len(m.hosts)), make([]error, len(m.hosts))
+	var asked sync.WaitGroup
+	for n, h := range m.hosts {
+		asked.Go(func() { found[n], errs[n] = m.recoverOnce(ctx, h) })
+	}
+	asked.Wait()
 	absent = map[string]bool{}
-	for _, h := range m.hosts {
-		found, err := m.recoverOnce(ctx, h)
-		if err != nil {
+	for n, h := range m.hosts {
+		if errs[n] != nil {
 			absent[h.name] = true
-			m.cfg.Logger.Warn("a runtime cannot tell what an earlier life left; it is asked again before it starts anything", "runtime", h.name, "error", err)
+			m.cfg.Logger.Warn("a runtime cannot tell what an earlier life left; it is asked again before it starts anything", "runtime", h.name, "error", errs[n])
 		}
-		left = append(left, found...)
+		left = append(left, found[n]...)
 	}
 	return left, absent
 }
+
+// recoverTime is how long the start of a server waits for runtimes to tell what is left.
+const recoverTime = 10 * time.Second
 
 // recoverOnce asks a runtime that has not answered yet.
 func (m *Manager) recoverOnce(ctx context.Context, h *host) (left []leftover, err error) {
@@ -218,8 +229,15 @@ func (m *Manager) resume(ctx context.Context, entries []myriad.QueueEntry) {
 	for _, e := range entries {
 		i := m.newInstance(e.ID, e.Agent)
 		i.entry, i.kept, i.waits = e, true, true
-		var err error
-		if i.packet, i.host, err = m.packetOf(i); err != nil {
+		packet, found, err := m.packet(ctx, e.Agent)
+		if err != nil {
+			m.cfg.Logger.Error("an entry of the queue waits for the next start", "agent", e.Agent, "error", err)
+			continue
+		}
+		if i.packet, i.host, err = packet, nil, errGone(e.Agent); found {
+			i.host, err = m.hostOf(packet)
+		}
+		if err != nil {
 			m.cfg.Logger.Warn("an entry of the queue is dropped", "agent", e.Agent, "error", err)
 			m.drop(e.ID)
 			continue

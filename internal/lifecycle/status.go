@@ -43,6 +43,9 @@ func (m *Manager) snapshot() (s myriad.FleetStatus, running []myriad.Instance) {
 		running = append(running, i.running)
 	}
 	for at, i := range m.queue.order(m.patience()) {
+		if !i.kept {
+			continue // nobody is told of it before it is in the store
+		}
 		e := i.entry
 		e.Position, e.AgeMS = at+1, max(0, now.Sub(e.QueuedAt).Milliseconds())
 		s.Queue = append(s.Queue, e)
