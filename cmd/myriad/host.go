@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +33,7 @@ func hostCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a, err := inprocrt.NewKnowledge(p, inprocrt.KnowledgeOptions{Nonce: os.Getenv("MYRIAD_NONCE")})
+			a, err := newHosted(p, os.Getenv("MYRIAD_NONCE"))
 			if err != nil {
 				return err
 			}
@@ -69,6 +70,33 @@ func hostedPacket() (p myriad.Packet, err error) {
 		return p, myriad.Errorf(myriad.CodeInvalid, "%s holds no packet: %w", from, err)
 	}
 	return p, nil
+}
+
+// hosted is a knowledge agent that says at /learned what it was told, so that its packet can follow it when its container goes.
+type hosted struct {
+	*inprocrt.KnowledgeAgent
+	nonce   string
+	learned atomic.Bool
+}
+
+func newHosted(p myriad.Packet, nonce string) (*hosted, error) {
+	h := &hosted{nonce: nonce}
+	a, err := inprocrt.NewKnowledge(p, inprocrt.KnowledgeOptions{Nonce: nonce, Learned: func(string, myriad.Knowledge) { h.learned.Store(true) }})
+	h.KnowledgeAgent = a
+	return h, err
+}
+
+func (h *hosted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/learned" || r.Method != http.MethodGet {
+		h.KnowledgeAgent.ServeHTTP(w, r)
+		return
+	}
+	if !h.learned.Load() {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"nonce": h.nonce, "knowledge": h.Knowledge()}) // who asked may be gone
 }
 
 // host serves h on ln, which it closes, until ctx ends; then jobs under way may finish within the grace.

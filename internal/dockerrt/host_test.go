@@ -63,3 +63,33 @@ func TestKnowledgeInContainer(t *testing.T) {
 		})
 	}
 }
+
+// TestLearnedFollows: what the agent in a container is told comes to the server when it is stopped, and is in the packet of the next.
+func TestLearnedFollows(t *testing.T) {
+	type lesson struct {
+		agent string
+		k     myriad.Knowledge
+	}
+	var told []lesson
+	b := newBench(t, Config{HostImage: hostImage(t), Learned: func(agent string, k myriad.Knowledge) { told = append(told, lesson{agent, k}) }})
+	i := b.awake(t, b.request(knowing("the rise and fall of the sea")))
+	stop(t, i, patience)
+	if len(told) > 0 {
+		t.Errorf("an agent that was told nothing has learned %+v", told)
+	}
+
+	i = b.awake(t, b.request(knowing("the rise and fall of the sea")))
+	body := `{"knowledge_type":"causes","content":"the moon","confidence":0.8}`
+	resp, err := callClient.Post("http://"+i.address+"/update_knowledge", "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = resp.Body.Close(); resp.StatusCode != 200 {
+		t.Fatalf("/update_knowledge: HTTP %d", resp.StatusCode)
+	}
+	stop(t, i, patience)
+	stop(t, i, patience)
+	if len(told) != 1 || told[0].agent != "Tides" || told[0].k.Learned["causes"].Content != "the moon" || told[0].k.Concept != "tides" {
+		t.Errorf("learned %+v", told)
+	}
+}

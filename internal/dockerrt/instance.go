@@ -28,6 +28,8 @@ type instance struct {
 	log        *slog.Logger
 
 	asked   atomic.Bool   // Stop was called
+	worked  atomic.Bool   // it was ready once, so it may have learned something
+	heard   atomic.Bool   // what it has learned was asked for
 	watcher chan struct{} // holds one token; who has it watches the container and is the only one to end it
 	exited  chan struct{}
 

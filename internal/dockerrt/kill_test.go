@@ -6,14 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"github.com/myriad-mind/myriad"
 )
 
-// lifeEnv makes the test binary another life of a server: it starts what lifePackets says for the owner and then more of it without end.
+// lifeEnv makes the test binary another life of a server, which starts containers for the owner without end.
 const (
 	lifeEnv   = "MYRIAD_TEST_LIFE"
 	imageEnv  = "MYRIAD_TEST_IMAGE"
@@ -45,16 +47,41 @@ func lifeMain(owner string) {
 	}
 }
 
-// TestRecoverAfterKill kills a server while it starts containers: those that run come back, the rest goes, and nobody else's is touched.
+// TestRecoverAfterKill kills a server while it starts containers, at some moment of a start: those that run come back, the rest goes, and
+// nobody else's is touched.
 func TestRecoverAfterKill(t *testing.T) {
 	image := built(t, agentMain, "program", agentImage)
 	other := newBench(t, Config{})
 	theirs := other.awake(t, other.request(contained(image, "echo")))
-	b := newBench(t, Config{})
-	t.Cleanup(func() { recoverAndStop(t, b) })
+	for round := range 4 {
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			b := newBench(t, Config{})
+			t.Cleanup(func() { recoverAndStop(t, b) })
+			began := killedLife(t, b.owner, image, time.Duration(rand.Int64N(int64(250*time.Millisecond))))
+			left, err := b.Recover(t.Context(), b.owner)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range left {
+				adopted(t, l, began)
+				delete(began, l.InstanceID)
+				stop(t, l.Instance, patience)
+			}
+			if len(began) > 0 {
+				t.Errorf("these were ready and are not found again: %v", began)
+			}
+			if err := theirs.Ready(t.Context()); err != nil {
+				t.Errorf("another owner's: %v", err)
+			}
+		})
+	}
+}
 
+// killedLife runs another life of a server until so long after some of its instances were ready, kills it, and says which those are.
+func killedLife(t *testing.T, owner, image string, after time.Duration) map[string]myriad.StartRequest {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), lifeEnv+"="+b.owner, imageEnv+"="+image)
+	cmd.Env = append(os.Environ(), lifeEnv+"="+owner, imageEnv+"="+image)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -66,39 +93,31 @@ func TestRecoverAfterKill(t *testing.T) {
 	for lines := bufio.NewScanner(out); len(began) < lifeReady && lines.Scan(); {
 		var req myriad.StartRequest
 		if err := json.Unmarshal(lines.Bytes(), &req); err != nil {
-			t.Fatalf("%s: %v", lines.Text(), err)
+			t.Errorf("%s: %v", lines.Text(), err)
+			break
 		}
 		began[req.InstanceID] = req
 	}
-	if err := cmd.Process.Kill(); err != nil { // in the middle of starting another
-		t.Fatal(err)
+	pause(t.Context(), after) // any moment will do
+	if err := cmd.Process.Kill(); err != nil {
+		t.Error(err)
 	}
 	_ = cmd.Wait() // killed
+	return began
+}
 
-	left, err := b.Recover(t.Context(), b.owner)
-	if err != nil {
-		t.Fatal(err)
+// adopted checks what came back: alive, proving itself, and as it was started.
+func adopted(t *testing.T, l myriad.Left, began map[string]myriad.StartRequest) {
+	t.Helper()
+	if err := ready(t.Context(), l.Instance); err != nil {
+		t.Errorf("what was left is not ready: %v", err)
 	}
-	for _, l := range left {
-		if err := ready(t.Context(), l.Instance); err != nil {
-			t.Errorf("what was left is not ready: %v", err)
-		}
-		if got := l.Instance.(*instance); got.nonce == "" {
-			t.Error("the nonce is lost, so the instance proves nothing")
-		}
-		if req, ok := began[l.InstanceID]; ok {
-			delete(began, l.InstanceID)
-			if l.Agent != req.Packet.Agent.Name || l.Revision != req.Packet.Revision || l.Limits != req.Limits || l.StartedAt.IsZero() {
-				t.Errorf("%+v is not what was started: %+v", l, req)
-			}
-		}
-		stop(t, l.Instance, patience)
+	if l.Instance.(*instance).nonce == "" {
+		t.Error("the nonce is lost, so the instance proves nothing")
 	}
-	if len(began) > 0 {
-		t.Errorf("these were ready and are not found again: %v", began)
-	}
-	if err := theirs.Ready(t.Context()); err != nil {
-		t.Errorf("another owner's: %v", err)
+	req, ok := began[l.InstanceID]
+	if ok && (l.Agent != req.Packet.Agent.Name || l.Revision != req.Packet.Revision || l.Limits != req.Limits || l.StartedAt.IsZero()) {
+		t.Errorf("%+v is not what was started: %+v", l, req)
 	}
 }
 

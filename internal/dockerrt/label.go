@@ -17,6 +17,7 @@ const (
 	labelInstance = "myriad.instance"
 	labelName     = "myriad.agent.name"
 	labelConcept  = "myriad.concept"
+	labelKind     = "myriad.kind" // of the template
 	labelRevision = "myriad.revision"
 	labelCreated  = "myriad.created"
 	labelPort     = "myriad.port" // inside the container
@@ -27,16 +28,17 @@ const (
 
 // label is what the labels of a container say.
 type label struct {
-	owner, instance, agent, concept string
-	revision                        int64
-	created                         time.Time
-	port                            int
-	limits                          myriad.Limits // what was asked for, in force or not
+	owner, instance, agent, concept, kind string
+	revision                              int64
+	created                               time.Time
+	port                                  int
+	limits                                myriad.Limits // what was asked for, in force or not
 }
 
 func labelOf(req myriad.StartRequest, now time.Time) label {
 	a := req.Packet.Agent
-	l := label{owner: req.OwnerID, instance: req.InstanceID, agent: a.Name, revision: req.Packet.Revision, created: now, limits: req.Limits, port: defaultPort}
+	l := label{owner: req.OwnerID, instance: req.InstanceID, agent: a.Name, kind: a.Template.Kind, revision: req.Packet.Revision, created: now,
+		limits: req.Limits, port: defaultPort}
 	if a.Template.Port != 0 {
 		l.port = a.Template.Port
 	}
@@ -48,7 +50,7 @@ func labelOf(req myriad.StartRequest, now time.Time) label {
 
 func (l label) toMap() map[string]string {
 	return map[string]string{
-		labelAgent: "true", labelOwner: l.owner, labelInstance: l.instance, labelName: l.agent, labelConcept: l.concept,
+		labelAgent: "true", labelOwner: l.owner, labelInstance: l.instance, labelName: l.agent, labelConcept: l.concept, labelKind: l.kind,
 		labelRevision: strconv.FormatInt(l.revision, 10), labelCreated: l.created.UTC().Format(time.RFC3339Nano), labelPort: strconv.Itoa(l.port),
 		labelCPU:    strconv.FormatFloat(l.limits.CPU, 'g', -1, 64),
 		labelMemory: strconv.FormatInt(l.limits.MemoryBytes, 10), labelPIDs: strconv.FormatInt(l.limits.PIDs, 10),
@@ -57,8 +59,8 @@ func (l label) toMap() map[string]string {
 
 // readLabel is the reverse of toMap; false when the labels are not as we write them.
 func readLabel(m map[string]string) (label, bool) {
-	l := label{owner: m[labelOwner], instance: m[labelInstance], agent: m[labelName], concept: m[labelConcept]}
-	ok := m[labelAgent] == "true" && l.owner != "" && l.instance != "" && l.agent != ""
+	l := label{owner: m[labelOwner], instance: m[labelInstance], agent: m[labelName], concept: m[labelConcept], kind: m[labelKind]}
+	ok := m[labelAgent] == "true" && l.owner != "" && l.instance != "" && l.agent != "" && l.kind != ""
 	var errs [6]error
 	l.revision, errs[0] = strconv.ParseInt(m[labelRevision], 10, 64)
 	l.created, errs[1] = time.Parse(time.RFC3339Nano, m[labelCreated])

@@ -15,6 +15,7 @@ func drawLabel(t *rapid.T) label {
 	word := rapid.StringN(1, 60, 200)
 	return label{
 		owner: word.Draw(t, "owner"), instance: word.Draw(t, "instance"), agent: word.Draw(t, "agent"), concept: rapid.String().Draw(t, "concept"),
+		kind:     rapid.SampledFrom([]string{myriad.TemplateImage, myriad.TemplateKnowledge}).Draw(t, "kind"),
 		revision: rapid.Int64().Draw(t, "revision"), created: time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "s"), rapid.Int64Range(0, 1e9-1).Draw(t, "ns")).UTC(),
 		port: rapid.IntRange(1, 65535).Draw(t, "port"),
 		limits: myriad.Limits{CPU: rapid.Float64Range(0, 1e6).Draw(t, "cpu"), MemoryBytes: rapid.Int64Min(0).Draw(t, "memory"),
@@ -33,7 +34,7 @@ func TestLabelsSayWhatWasSaid(t *testing.T) {
 		if !isOurs(m, l.owner) || isOurs(m, l.owner+"x") || isOurs(m, "") {
 			t.Fatalf("whose %v is, is not told", m)
 		}
-		lost := rapid.SampledFrom([]string{labelAgent, labelOwner, labelInstance, labelName, labelRevision, labelCreated, labelPort, labelCPU, labelMemory, labelPIDs}).Draw(t, "lost")
+		lost := rapid.SampledFrom([]string{labelAgent, labelOwner, labelInstance, labelName, labelKind, labelRevision, labelCreated, labelPort, labelCPU, labelMemory, labelPIDs}).Draw(t, "lost")
 		delete(m, lost)
 		if _, ok := readLabel(m); ok {
 			t.Fatalf("whole without %s", lost)
@@ -74,7 +75,7 @@ func FuzzReadLabel(f *testing.F) {
 	f.Add("owner", "instance", "agent", "1", "2026-11-24T15:00:00Z", "5000", "0.5", "1024", "64")
 	f.Add("", "i", "a", "-1", "x", "0", "NaN", "", "9999999999999999999")
 	f.Fuzz(func(t *testing.T, owner, instance, agent, revision, created, port, cpu, memory, pids string) {
-		m := map[string]string{labelAgent: "true", labelOwner: owner, labelInstance: instance, labelName: agent, labelRevision: revision,
+		m := map[string]string{labelAgent: "true", labelOwner: owner, labelInstance: instance, labelName: agent, labelKind: "image", labelRevision: revision,
 			labelCreated: created, labelPort: port, labelCPU: cpu, labelMemory: memory, labelPIDs: pids}
 		l, ok := readLabel(m)
 		if !ok {

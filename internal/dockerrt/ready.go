@@ -49,6 +49,7 @@ func (i *instance) Ready(ctx context.Context) error {
 	if i.gone() {
 		return i.unready("it has ended")
 	}
+	i.worked.Store(true)
 	return nil
 }
 

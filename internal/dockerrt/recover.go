@@ -87,6 +87,7 @@ func (r *Runtime) revive(ctx context.Context, c container.Summary) *instance {
 		return nil // not to be reached, or another of the same id
 	}
 	defer r.work.Done()
+	i.worked.Store(true)
 	r.adopt(i)
 	return i
 }

@@ -131,6 +131,9 @@ func (i *instance) Stop(ctx context.Context) error {
 			i.r.release()
 		}
 	}()
+	if i.worked.Load() && i.heard.CompareAndSwap(false, true) {
+		i.hear(ctx)
+	}
 	if ctx.Err() == nil && i.ask(ctx, i.signal) == nil {
 		select {
 		case <-i.exited:
