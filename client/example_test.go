@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 
+	"github.com/myriad-mind/myriad"
 	"github.com/myriad-mind/myriad/client"
 )
 
@@ -62,4 +63,25 @@ func ExampleClient_Run() {
 	}
 	fmt.Println(run.Status, run.Results[0].TaskID, string(run.Results[0].Answer.Data))
 	// Output: success what "it glows"
+}
+
+// Import brings agents to a server: here a script, which the server runs when a task needs it. That needs the server's token.
+func ExampleClient_Import() {
+	srv := httptest.NewServer(&registry{agents: map[string]myriad.Agent{}}) // stands for a server
+	defer srv.Close()
+	c, err := client.New(client.Config{Server: srv.URL, Token: "the-token-of-the-data-directory"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	summarize := myriad.Agent{Name: "summarize", Concepts: []string{"text"}, Intents: []string{"summarize"},
+		Template: &myriad.Template{Kind: myriad.TemplateCommand, Command: []string{"python3", "summarize.py"}, Dir: "/srv/agents"}}
+	for range 2 {
+		done, err := c.Import(context.Background(), []myriad.Agent{summarize}, client.ImportOptions{})
+		fmt.Printf("%+v %v\n", done, err)
+	}
+	// Output:
+	// {Created:1 Replaced:0 Unchanged:0} <nil>
+	// {Created:0 Replaced:0 Unchanged:1} <nil>
 }
