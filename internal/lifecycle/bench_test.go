@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -87,6 +88,41 @@ func BenchmarkWakeCold(b *testing.B) {
 	for b.Loop() {
 		r.use(fmt.Sprint("a", n%100))
 		n++
+	}
+}
+
+// BenchmarkAwakeHeap is what the manager keeps of one agent that is awake, the fake instance included.
+func BenchmarkAwakeHeap(b *testing.B) {
+	const awake = 5000
+	limits := quick
+	limits.MaxAgents, limits.IdleTimeoutMS = awake, 3_600_000
+	r := newRig(b, limits, func(c *Config) { c.Sink = myriad.Discard }).begin()
+	defer r.close()
+	heap := func() uint64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	for n := range awake {
+		r.packets(fmt.Sprintf("Agent_%06d", n))
+	}
+	for b.Loop() {
+		before := heap()
+		for n := range awake {
+			r.use(fmt.Sprintf("Agent_%06d", n))
+		}
+		b.ReportMetric(float64(int64(heap())-int64(before))/awake, "B/agent")
+		if _, err := r.SetLimits(context.Background(), func(l *myriad.FleetLimits) { l.MaxAgents = 0 }); err != nil {
+			b.Fatal(err)
+		}
+		for r.rt.living() > 0 {
+			runtime.Gosched()
+		}
+		if _, err := r.SetLimits(context.Background(), func(l *myriad.FleetLimits) { l.MaxAgents = awake }); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
