@@ -10,7 +10,7 @@ import (
 // serve watches an instance that is ready. It is true when the instance is to be started again.
 func (m *Manager) serve(i *instance) bool {
 	select {
-	case <-i.ctx.Done():
+	case <-i.halted:
 		m.windDown(i)
 		return false
 	case <-i.running.Exited():
@@ -47,7 +47,7 @@ func (m *Manager) crashed(i *instance) bool {
 	select {
 	case <-timer.C:
 		return true
-	case <-i.ctx.Done():
+	case <-i.halted:
 		return false
 	}
 }
@@ -57,6 +57,7 @@ func (m *Manager) rest(i *instance) (wait time.Duration, again bool) {
 	r := m.resident(i.agent)
 	r.crashes = slices.DeleteFunc(r.crashes, func(t time.Time) bool { return time.Since(t) >= m.cfg.RestartWindow })
 	r.crashes = append(r.crashes, time.Now())
+	m.dueBy(time.Now().Add(m.cfg.RestartWindow)) // then it can be forgotten
 	if r.now != i || len(r.crashes) > m.cfg.RestartLimit || m.phase != running {
 		return 0, false
 	}
@@ -70,6 +71,7 @@ func (m *Manager) cool(i *instance) time.Duration {
 	r := m.resident(i.agent)
 	if r.next == i && r.now != nil {
 		r.now.retire = time.Now().Add(m.cfg.MaxCoolDown)
+		m.dueBy(r.now.retire)
 		return 0
 	}
 	r.fails++
@@ -79,7 +81,7 @@ func (m *Manager) cool(i *instance) time.Duration {
 	}
 	wait = min(wait, m.cfg.MaxCoolDown)
 	r.coolUntil, r.fault = time.Now().Add(wait), i.fault
-	m.poke()
+	m.dueBy(r.coolUntil.Add(m.cfg.MaxCoolDown)) // then it can be forgotten
 	return wait
 }
 

@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"context"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -15,22 +14,23 @@ import (
 // instance is one packet that runs, is to run, or has failed to. Its fields are guarded by Manager.mu where nothing else is said; those of its
 // life belong to the goroutine of that name.
 type instance struct {
-	id    string
-	agent string
-	ctx   context.Context // ends when the instance is to end
-	end   context.CancelFunc
-	turn  chan struct{} // closed when it has its permit
-	gone  chan struct{} // closed when nothing of it is left
+	id     string
+	agent  string
+	halted chan struct{} // closed when the instance is to end
+	turn   chan struct{} // closed when it has its permit; made only if it has to wait for one, by whoever begins to wait
+	abort  func()        // calls off a start under way
+	over   bool          // nothing of it is left
+	gone   chan struct{} // closed then; made by the first who waits for it
 
 	machine machine
 	reason  string // of the last move
 	entry   myriad.QueueEntry
-	packet  myriad.Packet
+	packet  *myriad.Packet // shared, not to be changed; nil until it was read
 	host    *host
 	limits  myriad.Limits
 	permit  *permit
-	askers  map[*asker]struct{}
-	live    *live // of the present or last stretch of being ready
+	askers  map[*asker]struct{} // nil when there are none
+	live    *live               // of the present or last stretch of being ready
 	running myriad.Instance
 	began   time.Time // when it was to start first
 	decided time.Time // when it was to start last
@@ -58,10 +58,7 @@ func (m *Manager) newInstance(id, agent string) *instance {
 	if id == "" {
 		id = uuid.Must(uuid.NewV7()).String()
 	}
-	i := &instance{id: id, agent: agent, turn: make(chan struct{}), gone: make(chan struct{}), askers: map[*asker]struct{}{}, began: time.Now(),
-		jitter: 0.9 + 0.2*rand.Float64()}
-	i.ctx, i.end = context.WithCancel(context.Background())
-	return i
+	return &instance{id: id, agent: agent, halted: make(chan struct{}), began: time.Now(), jitter: 0.9 + 0.2*rand.Float64()}
 }
 
 // move moves the instance and tells so; false when the move is not legal, because somebody else moved it first. mu is held.
@@ -107,6 +104,14 @@ func tail(log string) string {
 	return log
 }
 
+// revision is that of the packet; 0 when it was not read yet.
+func (i *instance) revision() int64 {
+	if i.packet == nil {
+		return 0
+	}
+	return i.packet.Revision
+}
+
 // counts says whether the instance holds resources.
 func (i *instance) counts() bool { return i.permit != nil && !i.permit.returned }
 
@@ -118,8 +123,10 @@ func (i *instance) concept() string {
 	if i.entry.Concept != "" {
 		return i.entry.Concept
 	}
-	if keys := i.packet.Agent.ConceptKeys(); len(keys) > 0 {
-		return keys[0]
+	if i.packet != nil {
+		if keys := i.packet.Agent.ConceptKeys(); len(keys) > 0 {
+			return keys[0]
+		}
 	}
 	return ""
 }

@@ -70,8 +70,9 @@ func (m *Manager) conclude(i *instance) {
 	} else {
 		delete(m.instances, i.id)
 	}
-	i.end()
-	close(i.gone)
+	if i.over = true; i.gone != nil {
+		close(i.gone)
+	}
 	shutdown := i.reason == myriad.ReasonShutdown
 	m.schedule()
 	m.unlock()
@@ -116,13 +117,23 @@ func (m *Manager) enter(i *instance) bool {
 
 // line puts an instance in the line for room, where it may be its turn at once; if not, it waits. mu is held.
 func (m *Manager) line(i *instance, packet myriad.Packet, host *host) {
-	if i.packet.Revision <= packet.Revision { // else it was written since
-		i.packet, i.host = packet, host
+	if i.revision() <= packet.Revision { // else it was written since
+		i.packet, i.host = &packet, host
 	}
 	i.limits = bounded(i.packet.Agent.Template.Limits, m.limits)
 	m.queue.add(i)
 	m.schedule()
-	i.waits = i.machine.state() == queued
+	if i.machine.state() == queued {
+		m.awaitTurn(i)
+	}
+}
+
+// awaitTurn begins the wait for a turn. mu is held.
+func (m *Manager) awaitTurn(i *instance) {
+	i.waits, i.turn = true, make(chan struct{})
+	if most := millis(m.limits.QueueMaxAgeMS); most > 0 {
+		m.dueBy(i.entry.QueuedAt.Add(most / 2)) // then it goes before others
+	}
 }
 
 // packetOf reads the packet of an instance and finds who can host it.
@@ -207,15 +218,13 @@ func (m *Manager) clearQueue(i *instance) {
 
 // wait waits for the turn; false when the instance is to end before.
 func (m *Manager) wait(i *instance) bool {
-	select {
-	case <-i.turn:
-		return true
-	default:
+	if i.turn == nil {
+		return true // it had it at once
 	}
 	select {
 	case <-i.turn:
 		return true
-	case <-i.ctx.Done():
+	case <-i.halted:
 		return false
 	}
 }
@@ -234,6 +243,7 @@ func (m *Manager) dequeue(i *instance) {
 // bury keeps what is known of an instance that failed, until its agent is started again, or for a while. mu is held.
 func (m *Manager) bury(i *instance) {
 	i.buried, i.running, i.live = time.Now(), nil, nil
+	m.dueBy(i.buried.Add(graveTime))
 	r := m.resident(i.agent)
 	if r.grave != nil {
 		m.exhume(r.grave)

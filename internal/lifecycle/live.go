@@ -28,11 +28,11 @@ type live struct {
 	idle     atomic.Int64 // since when nobody holds it, after Manager.epoch; kept by whoever lets go
 	drop     func()       // gives one lease back; made once, so that a lease costs no allocation
 	once     sync.Once
-	drained  chan struct{} // closed when it is closed and the last lease is back
+	drained  chan struct{} // made before it is closed; closed when the last lease is back
 }
 
 func newLive(m *Manager, i *instance, card *myriad.Agent) *live {
-	l := &live{manager: m, instance: i, card: card, drained: make(chan struct{})}
+	l := &live{manager: m, instance: i, card: card}
 	l.drop = func() { l.release(oneLease) }
 	l.idle.Store(m.now())
 	return l
@@ -67,15 +67,26 @@ func (l *live) settle(unit int64) {
 	}
 }
 
-// close ends the giving out of leases and pins.
+// close ends the giving out of leases and pins. Manager.mu is held.
 func (l *live) close() {
+	l.willDrain()
 	if held := l.held.Or(closed); leases(held) == 0 {
 		l.once.Do(func() { close(l.drained) })
 	}
 }
 
-// closeIdle closes it if nobody holds it but the last unit, which is given back by this; 0 is nobody at all.
+func (l *live) willDrain() {
+	if l.drained == nil {
+		l.drained = make(chan struct{})
+	}
+}
+
+// closeIdle closes it if nobody holds it but the last unit, which is given back by this; 0 is nobody at all. Manager.mu is held.
 func (l *live) closeIdle(last int64) bool {
+	if l.held.Load() != last {
+		return false
+	}
+	l.willDrain()
 	if !l.held.CompareAndSwap(last, closed) {
 		return false
 	}

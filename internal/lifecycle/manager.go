@@ -36,7 +36,7 @@ type Manager struct {
 	abandon context.Context // when it ends, even what could not be stopped is left behind
 	giveUp  context.CancelFunc
 	behind  sync.WaitGroup // goroutines that write behind: lessons and packets
-	kick    chan struct{}  // something may be due earlier than Run thinks
+	kick    chan struct{}  // due is earlier than Run thinks
 	unsync  chan struct{}  // some packet may not be in the graph
 	drained chan struct{}  // closed when Drain is through
 
@@ -48,6 +48,7 @@ type Manager struct {
 	unmet     bool                 // somebody waits, or the limits were lowered, and no idle instance can give way
 	residents map[string]*resident // by agent: whatever is remembered of it
 	instances map[string]*instance // by id: all that have not stopped
+	due       time.Time            // when Run looks again; zero is never
 	lives     int                  // goroutines of instances
 	lifeless  chan struct{}        // closed by the last of them, while ending
 	answers   []func()             // to be called when mu is free
@@ -117,8 +118,13 @@ func (m *Manager) background(f func()) {
 	}
 }
 
-// poke has Run look again for what is due next.
-func (m *Manager) poke() { signal(m.kick) }
+// dueBy has Run look at what is due at that moment at the latest. mu is held.
+func (m *Manager) dueBy(at time.Time) {
+	if m.due.IsZero() || at.Before(m.due) {
+		m.due = at
+		signal(m.kick)
+	}
+}
 
 // signal sends on a channel of one place, if there is a place.
 func signal(c chan struct{}) {

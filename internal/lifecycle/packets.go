@@ -282,16 +282,16 @@ func (m *Manager) changed(p myriad.Packet) {
 	if r == nil {
 		return
 	}
-	if r.next != nil && r.next.packet.Revision < p.Revision {
+	if r.next != nil && r.next.revision() < p.Revision {
 		m.halt(r.next, myriad.ReasonOperator, nil)
 	}
 	i := r.now
-	if i == nil || i.packet.Revision >= p.Revision {
+	if i == nil || i.revision() >= p.Revision {
 		return
 	}
 	switch i.machine.state() {
 	case queued:
-		i.packet, i.host = p, host
+		i.packet, i.host = &p, host
 		i.limits = bounded(p.Agent.Template.Limits, m.limits)
 		if err != nil {
 			m.halt(i, myriad.ReasonFailed, err)
@@ -310,8 +310,8 @@ func (m *Manager) follow(p myriad.Packet, was int64) {
 	defer m.mu.Unlock()
 	if r := m.residents[p.Agent.Name]; r != nil {
 		for _, i := range []*instance{r.now, r.next} {
-			if i != nil && i.packet.Revision == was {
-				i.packet = p
+			if i != nil && i.revision() == was && was > 0 {
+				i.packet = &p
 			}
 		}
 	}

@@ -170,7 +170,6 @@ func (m *Manager) book(l leftover, p *permit) *instance {
 	}
 	m.instances[i.id] = i
 	m.move(i, starting, "")
-	close(i.turn)
 	return i
 }
 
@@ -188,7 +187,7 @@ func (m *Manager) adopt(l leftover, packet myriad.Packet) bool {
 		return false
 	}
 	i := m.book(l, p)
-	i.packet = packet
+	i.packet = &packet
 	m.settleIn(i)
 	m.spawn(i)
 	return true
@@ -227,13 +226,14 @@ func (m *Manager) resume(ctx context.Context, entries []myriad.QueueEntry) {
 	var waiting []*instance
 	for _, e := range entries {
 		i := m.newInstance(e.ID, e.Agent)
-		i.entry, i.kept, i.waits = e, true, true
+		i.entry, i.kept = e, true
 		packet, found, err := m.packet(ctx, e.Agent)
 		if err != nil {
 			m.cfg.Logger.Error("an entry of the queue waits for the next start", "agent", e.Agent, "error", err)
 			continue
 		}
-		if i.packet, i.host, err = packet, nil, errGone(e.Agent); found {
+		if err = errGone(e.Agent); found {
+			i.packet = &packet
 			i.host, err = m.hostOf(packet)
 		}
 		if err != nil {
@@ -263,6 +263,7 @@ func (m *Manager) lineUp(waiting []*instance) (spare []string) {
 		i.limits = bounded(i.packet.Agent.Template.Limits, m.limits)
 		m.settleIn(i)
 		m.queue.add(i)
+		m.awaitTurn(i)
 		m.tellMove(i, "", queued, "")
 		m.spawn(i)
 	}

@@ -10,8 +10,8 @@ import (
 // Run puts idle instances to sleep, replaces old ones and drops entries that waited too long, each when it is due; in between it sleeps. It
 // returns ctx's error when ctx has ended, and nil after Drain.
 func (m *Manager) Run(ctx context.Context) error {
-	for {
-		timer, stop := after(m.tick())
+	for m.tick(); ; {
+		timer, stop := after(m.next())
 		select {
 		case <-ctx.Done():
 			stop()
@@ -19,11 +19,18 @@ func (m *Manager) Run(ctx context.Context) error {
 		case <-m.drained:
 			stop()
 			return nil
-		case <-m.kick:
+		case <-m.kick: // the timer is set anew
 		case <-timer:
+			m.tick()
 		}
 		stop()
 	}
+}
+
+func (m *Manager) next() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.due
 }
 
 // after is a timer for that moment, none for the zero moment.
@@ -49,13 +56,14 @@ func (a *agenda) due(at time.Time) bool {
 	return false
 }
 
-// tick does all that is due and gives the moment of the next thing, zero when there is none.
-func (m *Manager) tick() time.Time {
+// tick does all that is due and sets the moment of the next thing.
+func (m *Manager) tick() {
 	m.lock()
 	defer m.unlock()
 	a := agenda{now: time.Now()}
+	m.due = time.Time{}
 	if m.phase != running {
-		return a.next
+		return
 	}
 	for _, i := range m.instances {
 		switch i.machine.state() {
@@ -78,12 +86,19 @@ func (m *Manager) tick() time.Time {
 			a.due(until)
 		}
 	}
-	m.unmet = false
-	m.trim()
-	m.admit()
-	m.hungry.Store(m.unmet)
-	m.tickUnmet(&a)
-	return a.next
+	if !a.next.IsZero() {
+		m.dueBy(a.next)
+	}
+	m.schedule()
+}
+
+// dueReady has Run look at an instance that serves when it may be idle for too long, or too old. mu is held.
+func (m *Manager) dueReady(i *instance) {
+	a := agenda{now: time.Now()}
+	m.tickReady(&a, i)
+	if !a.next.IsZero() {
+		m.dueBy(a.next)
+	}
 }
 
 // tickReady looks at an instance that serves: is it idle, is it old.
@@ -105,15 +120,6 @@ func (m *Manager) tickReady(a *agenda, i *instance) {
 		if a.due(at) && m.residents[i.agent].next == nil && !m.replace(i, myriad.ReasonAge) {
 			m.halt(i, myriad.ReasonAge, nil)
 			return
-		}
-	}
-}
-
-// tickUnmet takes note of when the next instance may give way, while somebody needs one to. Those at work do it when they fall idle.
-func (m *Manager) tickUnmet(a *agenda) {
-	for _, i := range m.instances {
-		if m.unmet && i.machine.state() == ready && !i.live.busy() {
-			a.due(i.readyAt.Add(millis(m.limits.MinLifeMS)))
 		}
 	}
 }
@@ -157,5 +163,6 @@ func (m *Manager) exchange(before, next myriad.FleetLimits) bool {
 		i.limits = bounded(i.packet.Agent.Template.Limits, next)
 	}
 	m.schedule()
+	m.dueBy(time.Now()) // everything is looked at by the new limits
 	return true
 }

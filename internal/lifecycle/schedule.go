@@ -16,7 +16,18 @@ func (m *Manager) schedule() {
 		m.admit()
 	}
 	m.hungry.Store(m.unmet)
-	m.poke()
+	if m.unmet {
+		m.dueUnmet()
+	}
+}
+
+// dueUnmet has Run look again when the next idle instance is old enough to give way. Those at work do it when they fall idle. mu is held.
+func (m *Manager) dueUnmet() {
+	for _, i := range m.instances {
+		if i.machine.state() == ready && !i.live.busy() {
+			m.dueBy(i.readyAt.Add(millis(m.limits.MinLifeMS)))
+		}
+	}
 }
 
 // trim puts idle instances to sleep while more is out than the limits allow. mu is held.
@@ -62,7 +73,9 @@ func (m *Manager) grant(i *instance, p *permit) {
 	}
 	i.permit, i.decided, i.waits = p, time.Now(), false
 	m.move(i, starting, "")
-	close(i.turn)
+	if i.turn != nil {
+		close(i.turn)
+	}
 }
 
 // evict puts the longest idle instance to sleep that is at least that long ready; an instance that crashed and is not awaited goes first. The
@@ -112,9 +125,14 @@ func (m *Manager) yield(l *live, unit int64) bool {
 	m.lock()
 	defer m.unlock()
 	i := l.instance
-	young := i.aliveFor() < millis(m.limits.MinLifeMS) && !m.room.over()
-	if !m.unmet || i.live != l || i.machine.state() != ready || young || !l.closeIdle(unit) {
-		m.poke() // it may give way when it is older
+	if !m.unmet || i.live != l || i.machine.state() != ready {
+		return false
+	}
+	if i.aliveFor() < millis(m.limits.MinLifeMS) && !m.room.over() {
+		m.dueBy(i.readyAt.Add(millis(m.limits.MinLifeMS)))
+		return false
+	}
+	if !l.closeIdle(unit) {
 		return false
 	}
 	forWhom := "limits lowered"

@@ -74,12 +74,16 @@ func (m *Manager) begin(i *instance) bool {
 func (m *Manager) bring(i *instance) (myriad.Instance, error) {
 	select {
 	case i.host.slots <- struct{}{}:
-	case <-i.ctx.Done():
-		return nil, i.ctx.Err()
+	case <-i.halted:
+		return nil, context.Canceled
 	}
 	defer func() { <-i.host.slots }()
-	ctx, cancel := context.WithTimeout(i.ctx, m.cfg.StartTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), m.cfg.StartTimeout)
 	defer cancel()
+	if !m.callOffBy(i, cancel) {
+		return nil, context.Canceled
+	}
+	defer m.callOffBy(i, nil)
 	if i.running == nil { // else it was left by an earlier life
 		if err := m.launch(ctx, i); err != nil {
 			return nil, err
@@ -88,14 +92,23 @@ func (m *Manager) bring(i *instance) (myriad.Instance, error) {
 	return i.running, m.await(ctx, i.running)
 }
 
+// callOffBy has halt call the start off in this way; false when the instance was to end already.
+func (m *Manager) callOffBy(i *instance, cancel func()) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i.abort = cancel
+	return i.machine.state() == starting
+}
+
 // launch records the instance, so that a crash of ours from here on is not the end of what we know of it, and has the runtime start it.
 func (m *Manager) launch(ctx context.Context, i *instance) error {
 	if err := m.recoverHost(ctx, i.host); err != nil {
 		return err
 	}
 	m.mu.Lock()
-	packet := i.packet
+	packet := *i.packet
 	m.mu.Unlock()
+	packet.Agent.Endpoint, packet.Agent.Dormant = "", true
 	record := myriad.InstanceRecord{ID: i.id, Agent: i.agent, Runtime: i.host.name, Revision: packet.Revision, StartedAt: i.decided.UTC()}
 	i.recorded = true // even when it fails it may have been done
 	if err := m.cfg.Store.PutInstance(ctx, record); err != nil {
@@ -187,11 +200,12 @@ func (m *Manager) rise(i *instance, running myriad.Instance) bool {
 		return false
 	}
 	i.readyAt, i.cold, i.fault = time.Now(), time.Since(i.decided), ""
-	card := i.packet.Agent
-	card.Endpoint, card.Dormant = endpoint, false
+	packet := *i.packet
+	packet.Agent.Endpoint, packet.Agent.Dormant = endpoint, false
+	i.packet = &packet // its agent is the card, so that it is in memory once
 	old := m.takeOver(i)
 	m.move(i, ready, "")
-	i.live = newLive(m, i, &card)
+	i.live = newLive(m, i, &packet.Agent)
 	i.live.held.Store(onePin * int64(len(i.askers)))
 	m.board.put(i.agent, i.live)
 	m.tellMissing(i, missing)
@@ -202,6 +216,7 @@ func (m *Manager) rise(i *instance, running myriad.Instance) bool {
 		m.halt(old, i.heir, nil)
 	}
 	m.schedule()
+	m.dueReady(i)
 	return true
 }
 

@@ -38,7 +38,9 @@ func (m *Manager) halt(i *instance, reason string, err error) {
 	}
 	m.answerAll(i, err)
 	m.leave(i)
-	i.end()
+	if close(i.halted); i.abort != nil {
+		i.abort()
+	}
 }
 
 // offBoard takes an instance out of routing: nobody finds it, and no lease or pin is given out any more. mu is held.
@@ -95,18 +97,31 @@ func (m *Manager) finish(i *instance, grace time.Duration) {
 func (m *Manager) StopInstance(ctx context.Context, id string) error {
 	m.lock()
 	i := m.instances[id]
+	var gone chan struct{}
 	if i != nil {
 		m.halt(i, myriad.ReasonOperator, nil)
+		gone = i.whenGone()
 	}
 	m.unlock()
 	if i == nil {
 		return noInstance(id)
 	}
 	select {
-	case <-i.gone:
+	case <-gone:
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+// whenGone is closed when nothing of the instance is left. mu is held.
+func (i *instance) whenGone() chan struct{} {
+	if i.gone == nil {
+		i.gone = make(chan struct{})
+		if i.over {
+			close(i.gone)
+		}
+	}
+	return i.gone
 }
 
 func noInstance(id string) error {

@@ -132,8 +132,8 @@ func (m *Manager) queuedAnswer(i *instance) myriad.Woken {
 
 // join has an asker wait for an instance, until its ctx or deadline ends, or, while the instance waits for room, its patience. mu is held.
 func (m *Manager) join(ctx context.Context, i *instance, req myriad.WakeRequest, done func(myriad.Woken)) {
-	a := &asker{done: done, at: i}
-	i.askers[a] = struct{}{}
+	a := &asker{done: done}
+	i.await(a)
 	if ctx.Done() != nil {
 		a.leave = context.AfterFunc(ctx, func() { m.lapse(a, leftAlready(ctx, req.Deadline)) })
 	}
@@ -143,6 +143,15 @@ func (m *Manager) join(ctx context.Context, i *instance, req myriad.WakeRequest,
 	if req.Patience > 0 {
 		a.patience = time.AfterFunc(req.Patience, func() { m.losePatience(a) })
 	}
+}
+
+// await adds an asker. mu is held.
+func (i *instance) await(a *asker) {
+	if i.askers == nil {
+		i.askers = map[*asker]struct{}{}
+	}
+	a.at = i
+	i.askers[a] = struct{}{}
 }
 
 // lapse answers an asker whose time is over; the instance goes on.
@@ -170,7 +179,9 @@ func (m *Manager) answer(a *asker, w myriad.Woken) bool {
 	if a.at == nil {
 		return false
 	}
-	delete(a.at.askers, a)
+	if delete(a.at.askers, a); len(a.at.askers) == 0 {
+		a.at.askers = nil
+	}
 	a.at = nil
 	for _, t := range []*time.Timer{a.deadline, a.patience} {
 		if t != nil {
@@ -194,10 +205,9 @@ func (m *Manager) answerAll(i *instance, err error) {
 // inherit moves the askers of one instance to another. mu is held.
 func (m *Manager) inherit(to, from *instance) {
 	for a := range from.askers {
-		a.at = to
-		to.askers[a] = struct{}{}
+		to.await(a)
 	}
-	clear(from.askers)
+	from.askers = nil
 }
 
 func (m *Manager) reply(done func(myriad.Woken), w myriad.Woken) {
