@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/myriad-mind/myriad"
+	"github.com/myriad-mind/myriad/internal/processrt/shim"
 )
 
 // fence holds the processes of one instance: it limits, counts and ends them.
@@ -25,6 +26,7 @@ type fence struct {
 	joins   []string          // files by which a child joins cgroups of version 1
 	missing []string          // limits that are not in force
 	watched bool              // the memory limit is kept by looking
+	since   uint64            // no process of the instance started before, as in mark
 
 	mu    sync.Mutex
 	cells map[*cell]bool // of children that are not gone; guarded by mu
@@ -102,7 +104,7 @@ func (f *fence) launch(c *child, l *cell) error {
 		c.cmd = &exec.Cmd{Path: plain.Path, Args: plain.Args, Dir: plain.Dir, Env: plain.Env, Stdin: plain.Stdin, Stdout: plain.Stdout, Stderr: plain.Stderr}
 	}
 	joins := f.joins
-	if l.tree.dir != "" && shimmed.Load() {
+	if l.tree.dir != "" {
 		joins = append(slices.Clip(joins), filepath.Join(l.tree.dir, "cgroup.procs"))
 	}
 	return f.run(c.cmd, joins)
@@ -111,7 +113,7 @@ func (f *fence) launch(c *child, l *cell) error {
 func (f *fence) run(cmd *exec.Cmd, joins []string) error {
 	ownSession(cmd)
 	if len(joins) > 0 {
-		cmd.Args, cmd.Path = behindShim(joins, cmd.Path, cmd.Args), "/proc/self/exe"
+		cmd.Args, cmd.Path = shim.Args(joins, cmd.Path, cmd.Args), shim.Path
 	}
 	return cmd.Start()
 }
@@ -204,7 +206,7 @@ func (f *fence) close() error {
 	if f.tree.dir != "" {
 		f.tree.kill()
 	}
-	err := killTree(0, mark{owner: f.i.req.OwnerID, instance: f.i.id})
+	err := killTree(0, mark{owner: f.i.req.OwnerID, instance: f.i.id, since: f.since})
 	dirs := f.joined()
 	if f.tree.dir != "" {
 		dirs = append(dirs, f.tree.dir)
@@ -217,14 +219,16 @@ func (f *fence) close() error {
 
 // kill kills the child and all that it started.
 func (l *cell) kill() {
-	if l.tree.dir != "" && (l.tree.track == trackFreezer || l.f.cloned() || shimmed.Load()) {
+	if l.tree.dir != "" {
 		l.tree.kill()
 		return
 	}
 	_ = killTree(l.root(), l.mark()) // remove says what is left
 }
 
-func (l *cell) mark() mark { return mark{owner: l.f.i.req.OwnerID, instance: l.f.i.id, worker: l.name} }
+func (l *cell) mark() mark {
+	return mark{owner: l.f.i.req.OwnerID, instance: l.f.i.id, worker: l.name, since: l.f.since}
+}
 
 // root is the child's pid while that is surely its own.
 func (l *cell) root() int {
@@ -239,9 +243,6 @@ func (l *cell) reaped() {
 	defer l.mu.Unlock()
 	l.pid = 0
 }
-
-// cloned says that children are in their cgroups from the start.
-func (f *fence) cloned() bool { return f.tree.track == trackUnified && !f.m.noClone.Load() }
 
 // pids are the processes of the cell now.
 func (l *cell) pids() []int {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -18,7 +19,7 @@ func leftOf(t testing.TB, owner string) (left []string) {
 			left = append(left, fmt.Sprintf("process %d", p.pid))
 		}
 	}
-	for _, base := range findHierarchies().bases() {
+	for _, base := range everyBase() {
 		groups, err := filepath.Glob(filepath.Join(base, ownerGroup(owner), "*", "cgroup.procs"))
 		if err != nil {
 			t.Fatal(err)
@@ -47,7 +48,7 @@ func gone(t testing.TB, pid int) {
 
 // groupsOf are the cgroups of an owner, also when nothing is in them.
 func groupsOf(owner string) (groups []string) {
-	for _, base := range findHierarchies().bases() {
+	for _, base := range everyBase() {
 		if dir := filepath.Join(base, ownerGroup(owner)); exists(dir) {
 			groups = append(groups, dir)
 		}
@@ -65,4 +66,10 @@ func ownerPIDs(owner string) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// everyBase are the folders under which cgroups of any of the ways may be.
+func everyBase() []string {
+	mounts, _ := filepath.Glob("/sys/fs/cgroup/*") // the pattern is right
+	return slices.Compact(slices.Sorted(slices.Values(append(mounts, findHierarchies().bases()...))))
 }

@@ -51,7 +51,7 @@ func ownerGroup(owner string) string {
 // fence makes what holds an instance's processes. After an error nothing of it is left.
 func (m *machine) fence(i *instance) (*fence, error) {
 	h := m.hierarchies()
-	f := &fence{m: m, i: i, dirs: map[string]string{}, cells: map[*cell]bool{}}
+	f := &fence{m: m, i: i, since: ticksNow(), dirs: map[string]string{}, cells: map[*cell]bool{}}
 	m.mu.Lock()
 	if m.owners == nil {
 		m.owners = map[string]bool{}
@@ -67,7 +67,7 @@ func (m *machine) fence(i *instance) (*fence, error) {
 	}
 	if f.tree.dir != "" && h.v2 != "" {
 		f.limitUnified(h)
-	} else if shimmed.Load() {
+	} else {
 		f.limitLegacy(h, group)
 	}
 	for _, name := range []string{myriad.LimitCPU, myriad.LimitMemory, myriad.LimitPIDs} {

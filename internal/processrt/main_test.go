@@ -7,11 +7,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain makes the test's executable three things: the shim, the programs that the tests run as agents, and the tests.
+// TestMain makes the test's executable both the tests and the programs that they run as agents.
 func TestMain(m *testing.M) {
-	if Shim(os.Args) {
-		return
-	}
 	if role := os.Getenv(roleVariable); role != "" {
 		play(role)
 		return

@@ -86,8 +86,21 @@ func parseStat(line string) (p process, ok bool) {
 	return p, err == nil
 }
 
-// mark names processes by what their environment says; the owner always counts, the rest when it is set.
-type mark struct{ owner, instance, worker string }
+// mark names processes by what their environment says; the owner always counts, the rest when it is set. Those that started before since
+// are not looked at.
+type mark struct {
+	owner, instance, worker string
+	since                   uint64 // ticks since the machine started
+}
+
+// ticksNow is the present as start times of processes tell it, a little early.
+func ticksNow() uint64 {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return 0
+	}
+	return uint64(max(now.Nano()/(1e9/ticksPerSecond)-2, 0))
+}
 
 // on says whether the process carries the mark. What cannot be read carries none.
 func (m mark) on(pid int) bool {
@@ -115,7 +128,7 @@ func tree(all []process, root int, m mark) []process {
 	children := map[int][]int{}
 	for _, p := range all {
 		children[p.parent] = append(children[p.parent], p.pid)
-		if root != 0 && (p.pid == root || p.session == root) || !lines[p.pid] && m.on(p.pid) {
+		if root != 0 && (p.pid == root || p.session == root) || p.start >= m.since && !lines[p.pid] && m.on(p.pid) {
 			in[p.pid] = true
 		}
 	}

@@ -1,6 +1,8 @@
 package processrt
 
 import (
+	"bufio"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -57,27 +59,38 @@ var reachable = map[string]bool{
 func listeners(port int) (inodes map[string]bool, open bool, err error) {
 	inodes = map[string]bool{}
 	for _, file := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
-		text, err := os.ReadFile(file)
+		f, err := os.Open(file)
 		if os.IsNotExist(err) && strings.HasSuffix(file, "6") {
 			continue // a machine without version 6
 		}
 		if err != nil {
 			return nil, false, err
 		}
-		for line := range strings.Lines(string(text)) {
-			f := strings.Fields(line)
-			if len(f) < 10 || f[3] != stateListen {
-				continue
-			}
-			addr, at, _ := strings.Cut(f[1], ":")
-			wide, reached := reachable[addr]
-			if n, err := strconv.ParseUint(at, 16, 16); reached && err == nil && int(n) == port {
-				inodes[f[9]] = true
-				open = open || wide
-			}
-		}
+		wide := scanListeners(f, port, inodes)
+		_ = f.Close() // only read
+		open = open || wide
 	}
 	return inodes, open, nil
+}
+
+// scanListeners adds to inodes and says whether one of them listens to other machines too. The kernel lists those that listen first, and
+// there may be many thousands of others.
+func scanListeners(r io.Reader, port int, inodes map[string]bool) (open bool) {
+	lines := bufio.NewScanner(r)
+	lines.Scan() // the names of the columns
+	for lines.Scan() {
+		f := strings.Fields(lines.Text())
+		if len(f) < 10 || f[3] != stateListen {
+			break
+		}
+		addr, at, _ := strings.Cut(f[1], ":")
+		wide, reached := reachable[addr]
+		if n, err := strconv.ParseUint(at, 16, 16); reached && err == nil && int(n) == port {
+			inodes[f[9]] = true
+			open = open || wide
+		}
+	}
+	return open
 }
 
 // take takes the sockets that a process holds out of inodes. It says whether the process lets itself be looked at.

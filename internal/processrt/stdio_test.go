@@ -13,10 +13,34 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-// each runs a test with cgroups and without.
+// each runs a test with every way to hold processes that this machine has.
 func each(t *testing.T, test func(t *testing.T, r *rig)) {
-	for name, off := range map[string]bool{"cgroups": false, "no cgroups": true} {
-		t.Run(name, func(t *testing.T) { test(t, newRig(t, Config{NoCgroups: off})) })
+	for _, way := range ways() {
+		t.Run(way.name, func(t *testing.T) {
+			r := newRig(t, Config{NoCgroups: way.off})
+			way.prepare(t, r.Runtime)
+			test(t, r)
+		})
+	}
+}
+
+// way is a way to hold processes.
+type way struct {
+	name    string
+	off     bool
+	prepare func(t *testing.T, r *Runtime)
+}
+
+// TestModesAnswer: a job is answered in every mode.
+func TestModesAnswer(t *testing.T) {
+	for _, mode := range []string{myriad.ModeStdio, myriad.ModeExec, myriad.ModeHTTP} {
+		t.Run(mode, func(t *testing.T) {
+			each(t, func(t *testing.T, r *rig) {
+				i := r.awake(command(mode, mode))
+				works(t, i)
+				works(t, i)
+			})
+		})
 	}
 }
 
