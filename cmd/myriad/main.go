@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/myriad-mind/myriad"
-	"github.com/myriad-mind/myriad/internal/processrt"
 )
 
 // Exit codes.
@@ -25,9 +24,6 @@ const (
 )
 
 func main() {
-	if processrt.Shim(os.Args) { // a child on its way into its limits
-		return
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
