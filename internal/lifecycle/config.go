@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -33,6 +34,10 @@ type Config struct {
 	StopGrace         time.Duration  // for jobs under way, and then again for the instance to end by itself; 0 is 10 s
 	MaxParallelStarts int            // starts at once, by each runtime; 0 is 8
 	ParallelStarts    map[string]int // the same by name of the runtime; nil is 4 for docker
+
+	// Ephemeral names the runtimes whose instances end with this process, whatever ends it: no record of them is kept, for nothing of them can be
+	// left. nil is inproc.
+	Ephemeral []string
 
 	RestartLimit   int                // restarts after crashes within RestartWindow; 0 is 3, negative is none
 	RestartWindow  time.Duration      // 0 is 10 min
@@ -86,6 +91,10 @@ func (c Config) withDefaults() Config {
 		c.ParallelStarts = map[string]int{"docker": 4}
 	}
 	c.ParallelStarts = maps.Clone(c.ParallelStarts)
+	if c.Ephemeral == nil {
+		c.Ephemeral = []string{"inproc"}
+	}
+	c.Ephemeral = slices.Clone(c.Ephemeral)
 	c.RestartLimit = max(0, cmp.Or(c.RestartLimit, 3))
 	c.RestartWindow = cmp.Or(c.RestartWindow, 10*time.Minute)
 	if c.RestartBackoff == (resilience.Backoff{}) {

@@ -19,7 +19,6 @@ type fakeStore struct {
 	queue     map[string]myriad.QueueEntry     // guarded by mu
 	instances map[string]myriad.InstanceRecord // guarded by mu
 	fail      func(op, name string) error      // asked before each operation; guarded by mu
-	changes   int                              // operations that wrote; guarded by mu
 	slow      time.Duration                    // each operation; guarded by mu
 }
 

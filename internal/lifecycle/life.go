@@ -94,43 +94,82 @@ func (m *Manager) enter(i *instance) bool {
 	}
 	packet, host, err := m.packetOf(i)
 	m.lock()
-	if err == nil && i.machine.state() == queued {
-		m.line(i, packet, host)
-		if !i.waits {
-			m.unlock()
-			return true
-		}
-		if m.queue.len() <= m.limits.MaxQueue {
-			m.tellMove(i, "", queued, "")
-			m.unlock()
-			return m.keep(i) && m.wait(i)
-		}
-		m.queue.remove(i)
-		err = m.full(i.agent)
-	}
+	soon := false
 	if err != nil {
 		m.refuse(i, err)
+	} else if i.machine.state() == queued {
+		soon = m.line(i, packet, host)
 	}
 	m.unlock()
-	return false
+	return m.waitBriefly(i, soon) || m.announce(i) && m.keep(i) && m.wait(i)
 }
 
-// line puts an instance in the line for room, where it may be its turn at once; if not, it waits. mu is held.
-func (m *Manager) line(i *instance, packet myriad.Packet, host *host) {
+// line puts an instance in the line for room, where it may be its turn at once. It is true when its turn may come in a moment, because somebody is
+// ending. mu is held.
+func (m *Manager) line(i *instance, packet myriad.Packet, host *host) (soon bool) {
 	if i.revision() <= packet.Revision { // else it was written since
 		i.packet, i.host = &packet, host
 	}
 	i.limits = bounded(i.packet.Agent.Template.Limits, m.limits)
 	m.queue.add(i)
 	m.schedule()
-	if i.machine.state() == queued {
-		m.awaitTurn(i)
+	if i.machine.state() != queued {
+		return false
 	}
+	i.turn = make(chan struct{})
+	return m.room.leaving != load{}
 }
 
-// awaitTurn begins the wait for a turn. mu is held.
-func (m *Manager) awaitTurn(i *instance) {
-	i.waits, i.turn = true, make(chan struct{})
+// moment is how long an instance waits for the end of another one before its own place in the queue is worth keeping: to put a knowledge agent to
+// sleep takes less than to write the place down and cross it out.
+const moment = 5 * time.Millisecond
+
+// waitBriefly is true when it is the instance's turn, at once or in a moment.
+func (m *Manager) waitBriefly(i *instance, soon bool) bool {
+	if begun := m.begun(i); begun || !soon {
+		return begun
+	}
+	timer := time.NewTimer(moment)
+	defer timer.Stop()
+	select {
+	case <-i.turn:
+		return true
+	case <-i.halted:
+	case <-timer.C:
+	}
+	return false
+}
+
+// begun says whether an instance has had its turn.
+func (m *Manager) begun(i *instance) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return i.permit != nil
+}
+
+// announce has the wait of an instance be seen, if there is a place in the queue for it. It is false when the instance has ended.
+func (m *Manager) announce(i *instance) bool {
+	m.lock()
+	defer m.unlock()
+	switch {
+	case i.machine.state() == starting:
+		return true
+	case i.machine.state() != queued:
+		return false
+	case m.queue.shown >= m.limits.MaxQueue:
+		m.queue.remove(i)
+		m.refuse(i, m.full(i.agent))
+		return false
+	}
+	m.enlist(i)
+	return true
+}
+
+// enlist counts an instance among those that wait, for all to see. mu is held.
+func (m *Manager) enlist(i *instance) {
+	i.waits = true
+	m.queue.shown++
+	m.tellMove(i, "", queued, "")
 	if most := millis(m.limits.QueueMaxAgeMS); most > 0 {
 		m.dueBy(i.entry.QueuedAt.Add(most / 2)) // then it goes before others
 	}
@@ -160,6 +199,9 @@ func (m *Manager) refuse(i *instance, err error) {
 
 // keep stores the place of an instance in the queue; only then may anybody be told of it. It is false when the store does not take it.
 func (m *Manager) keep(i *instance) bool {
+	if m.begun(i) {
+		return true // its turn came meanwhile
+	}
 	err := m.enqueue(i)
 	if myriad.ErrorCode(err) == myriad.CodeConflict {
 		m.clearQueue(i)

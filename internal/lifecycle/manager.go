@@ -86,7 +86,7 @@ func (m *Manager) lock() { m.mu.Lock() }
 
 // unlock frees mu, and then tells and answers what came up while it was held.
 func (m *Manager) unlock() {
-	if depth := m.queue.len(); depth != m.depth {
+	if depth := m.queue.shown; depth != m.depth {
 		m.depth = depth
 		m.out.post(notice{event: myriad.Event{Kind: myriad.KindQueue, At: time.Now(), Count: int64(depth)}})
 	}

@@ -11,11 +11,10 @@ import (
 // queue is who waits for room, by priority, then age, then id. It is guarded by Manager.mu.
 type queue struct {
 	waiting  []*instance
+	shown    int           // of them, those that wait for all to see
 	turnover time.Duration // between two who left for a start, lately; 0 when unknown
 	lastTurn time.Time
 }
-
-func (q *queue) len() int { return len(q.waiting) }
 
 func inOrder(a, b *instance) int {
 	return cmp.Or(cmp.Compare(b.entry.Priority, a.entry.Priority), a.entry.QueuedAt.Compare(b.entry.QueuedAt), cmp.Compare(a.id, b.id))
@@ -24,6 +23,9 @@ func inOrder(a, b *instance) int {
 func (q *queue) add(i *instance) {
 	at, _ := slices.BinarySearchFunc(q.waiting, i, inOrder)
 	q.waiting = slices.Insert(q.waiting, at, i)
+	if i.waits {
+		q.shown++
+	}
 }
 
 func (q *queue) remove(i *instance) bool {
@@ -32,6 +34,9 @@ func (q *queue) remove(i *instance) bool {
 		return false
 	}
 	q.waiting = slices.Delete(q.waiting, at, at+1)
+	if i.waits {
+		q.shown--
+	}
 	return true
 }
 
@@ -40,9 +45,9 @@ func (q *queue) raise(i *instance, priority int) {
 	if priority <= i.entry.Priority {
 		return
 	}
-	waits := q.remove(i)
+	lined := q.remove(i)
 	i.entry.Priority = priority
-	if waits {
+	if lined {
 		q.add(i)
 	}
 }

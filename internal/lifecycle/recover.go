@@ -262,9 +262,9 @@ func (m *Manager) lineUp(waiting []*instance) (spare []string) {
 		}
 		i.limits = bounded(i.packet.Agent.Template.Limits, m.limits)
 		m.settleIn(i)
+		i.turn = make(chan struct{})
 		m.queue.add(i)
-		m.awaitTurn(i)
-		m.tellMove(i, "", queued, "")
+		m.enlist(i)
 		m.spawn(i)
 	}
 	m.schedule()

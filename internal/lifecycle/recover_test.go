@@ -92,6 +92,28 @@ func TestLeftOversCount(t *testing.T) {
 	})
 }
 
+// Of what cannot outlive the process there is no record.
+func TestRecords(t *testing.T) {
+	for _, ephemeral := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			r := newRig(t, quick, func(c *Config) {
+				if ephemeral {
+					c.Ephemeral = nil
+				}
+			})
+			recorded := 0
+			r.rt.conduct = func(myriad.StartRequest) conduct { recorded = r.store.recorded(); return conduct{} }
+			r.begin()
+			defer r.close()
+			r.packets("a")
+			r.use("a")
+			if ephemeral == (recorded == 1) {
+				t.Errorf("ephemeral: %v, %d records when the runtime was asked to start", ephemeral, recorded)
+			}
+		})
+	}
+}
+
 // A runtime that cannot tell what is left starts nothing before it has, and keeps nobody else from starting.
 func TestAbsentRuntime(t *testing.T) {
 	bubble(t, func(t *testing.T) {

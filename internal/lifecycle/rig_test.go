@@ -38,7 +38,7 @@ func newRig(t testing.TB, limits myriad.FleetLimits, more ...func(*Config)) *rig
 func reopen(t testing.TB, limits myriad.FleetLimits, s *fakeStore, g *fakeGraph, rt *fakeRuntime, more ...func(*Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, rt: rt, store: s, graph: g}
-	cfg := Config{Runtimes: []myriad.Runtime{rt}, Store: s, Graph: g, Limits: limits, Sink: myriad.SinkFunc(r.note)}
+	cfg := Config{Runtimes: []myriad.Runtime{rt}, Store: s, Graph: g, Limits: limits, Sink: myriad.SinkFunc(r.note), Ephemeral: []string{}}
 	for _, f := range more {
 		f(&cfg)
 	}

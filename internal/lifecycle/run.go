@@ -127,7 +127,7 @@ func (m *Manager) tickReady(a *agenda, i *instance) {
 // tooOld drops an entry that has waited for longer than anybody will want it. mu is held.
 func (m *Manager) tooOld(i *instance) {
 	e := myriad.Errorf(myriad.TaskErrFleetFull, "no room for agent %s in %s: it waits no longer", i.agent, millis(m.limits.QueueMaxAgeMS))
-	e.RetryAfter = m.estimate(m.queue.len())
+	e.RetryAfter = m.estimate(m.queue.shown)
 	m.halt(i, myriad.ReasonAge, e)
 }
 

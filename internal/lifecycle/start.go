@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type host struct {
 	myriad.Runtime
 	name  string
 	slots chan struct{} // held while an instance starts
+	brief bool          // its instances end with this process
 
 	recovery  chan struct{} // of one place; held while the runtime tells what an earlier life left
 	recovered bool          // guarded by recovery
@@ -25,7 +27,8 @@ type host struct {
 
 func newHost(rt myriad.Runtime, cfg Config) *host {
 	name := rt.Name()
-	return &host{Runtime: rt, name: name, recovery: make(chan struct{}, 1), slots: make(chan struct{}, max(1, cmp.Or(cfg.ParallelStarts[name], cfg.MaxParallelStarts)))}
+	return &host{Runtime: rt, name: name, recovery: make(chan struct{}, 1), brief: slices.Contains(cfg.Ephemeral, name),
+		slots: make(chan struct{}, max(1, cmp.Or(cfg.ParallelStarts[name], cfg.MaxParallelStarts)))}
 }
 
 // hostOf is the first runtime that serves a packet.
@@ -109,10 +112,12 @@ func (m *Manager) launch(ctx context.Context, i *instance) error {
 	packet := *i.packet
 	m.mu.Unlock()
 	packet.Agent.Endpoint, packet.Agent.Dormant = "", true
-	record := myriad.InstanceRecord{ID: i.id, Agent: i.agent, Runtime: i.host.name, Revision: packet.Revision, StartedAt: i.decided.UTC()}
-	i.recorded = true // even when it fails it may have been done
-	if err := m.cfg.Store.PutInstance(ctx, record); err != nil {
-		return fmt.Errorf("record the instance: %w", err)
+	if !i.host.brief {
+		record := myriad.InstanceRecord{ID: i.id, Agent: i.agent, Runtime: i.host.name, Revision: packet.Revision, StartedAt: i.decided.UTC()}
+		i.recorded = true // even when it fails it may have been done
+		if err := m.cfg.Store.PutInstance(ctx, record); err != nil {
+			return fmt.Errorf("record the instance: %w", err)
+		}
 	}
 	var running myriad.Instance
 	err := m.guarded("starting an instance", func() (err error) {

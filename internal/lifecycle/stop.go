@@ -161,7 +161,7 @@ func (m *Manager) replace(i *instance, reason string) bool {
 	if r.next != nil {
 		return true
 	}
-	if r.now != i || m.queue.len() > 0 {
+	if r.now != i || len(m.queue.waiting) > 0 {
 		return false
 	}
 	limits := bounded(i.packet.Agent.Template.Limits, m.limits)

@@ -78,7 +78,7 @@ func (m *Manager) flight(req myriad.WakeRequest) (*instance, error) {
 			return nil, coolingDown(name, r.fault, left)
 		}
 	}
-	if m.queue.len() >= m.limits.MaxQueue && m.queue.len() > 0 {
+	if m.queue.shown > 0 && m.queue.shown >= m.limits.MaxQueue {
 		return nil, m.full(name)
 	}
 	i := m.newInstance("", name)
@@ -114,8 +114,8 @@ func coolingDown(name, fault string, left time.Duration) error {
 
 // full is the refusal of who cannot even wait. mu is held.
 func (m *Manager) full(name string) error {
-	e := myriad.Errorf(myriad.TaskErrFleetFull, "no room for agent %s: %d instances, and %d that wait", name, m.room.used.agents, m.queue.len())
-	e.RetryAfter = m.estimate(m.queue.len() + 1)
+	e := myriad.Errorf(myriad.TaskErrFleetFull, "no room for agent %s: %d instances, and %d that wait", name, m.room.used.agents, m.queue.shown)
+	e.RetryAfter = m.estimate(m.queue.shown + 1)
 	return e
 }
 
