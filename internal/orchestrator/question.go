@@ -17,7 +17,8 @@ import (
 func (r *run) question(i int32) string {
 	w, task := &r.tasks[i], &r.plan.tasks[i]
 	if w.question == "" {
-		w.question = questionKey(task.ConceptKey, task.IntentKey, &w.job)
+		job := r.jobOf(i)
+		w.question = questionKey(task.ConceptKey, task.IntentKey, &job)
 	}
 	return w.question
 }

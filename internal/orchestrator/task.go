@@ -42,7 +42,7 @@ type work struct {
 	requeues   int
 	all        []myriad.Candidate // who may serve, awake
 	candidates []myriad.Candidate
-	job        myriad.Job
+	job        myriad.Job     // small ones only; jobOf gives it
 	growth     *myriad.Growth // the agent was grown for this task
 	found      bool           // ranking and graph hold
 	graphStale bool
@@ -117,6 +117,7 @@ func (r *run) prepare(i int32) (g granted, ok bool, more []int32) {
 	if failed := r.makeJob(i); failed != nil {
 		return g, false, r.conclude(i, r.failure(i, failed))
 	}
+	r.shed(i)
 	return r.find(i)
 }
 
@@ -221,7 +222,7 @@ func (r *run) exchange(g granted) (next granted, ok bool, more []int32) {
 		return next, false, nil
 	}
 	task, w := &r.plan.tasks[g.task], &r.tasks[g.task]
-	call := &myriad.Call{RunID: r.id, Task: task, Job: w.job, Candidates: w.candidates, First: g.candidate, Slot: g.slot, RunStart: r.start,
+	call := &myriad.Call{RunID: r.id, Task: task, Job: r.jobOf(g.task), Candidates: w.candidates, First: g.candidate, Slot: g.slot, RunStart: r.start,
 		Deadline: deadline, TaskTimeout: own, Attempt: len(w.attempts),
 		TraceParent: r.span.TaskSpan(r.id, task.ID.Key).String(), Key: r.id + "-" + strconv.Itoa(int(g.task))}
 	from := time.Now()
