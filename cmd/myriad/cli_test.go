@@ -33,12 +33,17 @@ func command(t *testing.T, stdin string, args ...string) (code int, out, errOut 
 // startServer runs a whole server on a free port until the test ends, and fails the test when it does not stop in order.
 func startServer(t testing.TB, change ...func(*config.Config)) (*server, *client.Client) {
 	t.Helper()
+	return startServerWith(t, options{}, change...)
+}
+
+func startServerWith(t testing.TB, opts options, change ...func(*config.Config)) (*server, *client.Client) {
+	t.Helper()
 	cfg := config.Default()
 	cfg.Data, cfg.Listen = t.TempDir(), "127.0.0.1:0"
 	for _, c := range change {
 		c(&cfg)
 	}
-	s, err := newServer(t.Context(), cfg, slog.New(slog.DiscardHandler), options{})
+	s, err := newServer(t.Context(), cfg, slog.New(slog.DiscardHandler), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

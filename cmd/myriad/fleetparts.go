@@ -19,12 +19,14 @@ import (
 // newFleet makes what brings agents to life, and what makes agents for concepts that nobody knows.
 func (s *server) newFleet(sink myriad.Sink) (err error) {
 	f, g := s.cfg.Fleet, s.cfg.Growth
+	limits := f.Limits()
+	limits.MinLifeMS = offWhenZero(limits.MinLifeMS)
 	runtimes, err := s.newRuntimes()
 	if err != nil {
 		return err
 	}
 	if s.fleet, err = lifecycle.New(lifecycle.Config{Runtimes: runtimes, Store: s.store, Graph: s.directory, Sink: sink, Logger: s.log, GrowthOff: !f.Grow,
-		Limits: f.Limits(), StartTimeout: f.StartTimeout, StopGrace: f.StopGrace}); err != nil {
+		Limits: limits, StartTimeout: f.StartTimeout, StopGrace: f.StopGrace}); err != nil {
 		return err
 	}
 	peers := neurogenesis.NewPeers(neurogenesis.PeersConfig{Graph: s.directory, Caller: s.caller, Logger: s.log})

@@ -270,7 +270,7 @@ func (s *server) callConfig(sink myriad.Sink) (call.Config, error) {
 }
 
 // offWhenZero turns our 0, which is none, into the policies' word for it.
-func offWhenZero[T int | float64](n T) T {
+func offWhenZero[T int | int64 | float64](n T) T {
 	if n == 0 {
 		return -1
 	}
