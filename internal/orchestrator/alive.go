@@ -31,6 +31,9 @@ func (r *run) wakeUp(i int32, asleep, awake []myriad.Candidate) (g granted, ok b
 			w.all = append([]myriad.Candidate{up}, awake...)
 			return r.queue(i, w.all)
 		}
+		if myriad.ErrorCode(a.Err) == myriad.CodeDeadline {
+			return granted{}, false, r.overslept(i, asleep[0].Agent.Name)
+		}
 		if len(asleep) > 1 {
 			return r.wakeUp(i, asleep[1:], awake)
 		}
@@ -48,6 +51,15 @@ func (r *run) patience(i int32) time.Time {
 	}
 	deadline, _ := r.until(i)
 	return deadline
+}
+
+// overslept concludes a task whose time passed before its agent was awake, which is no failure of the agent's.
+func (r *run) overslept(i int32, agent string) []int32 {
+	if r.patience(i).Equal(r.deadline) {
+		r.end(cutDeadline)
+	}
+	return r.conclude(i, r.failure(i, &failure{code: myriad.TaskErrTimeout, status: myriad.StatusTimeout, mayFall: fallsAll,
+		message: fmt.Sprintf("the task's timeout passed before agent %q was awake", agent)}))
 }
 
 // asleepFailure is the failure of a task whose only agents could not be woken. An error's code that is a TaskErr word is the result's.

@@ -92,6 +92,20 @@ func TestWakingFails(t *testing.T) {
 	}
 }
 
+// The end of a task's time while its agent is not awake yet is told as such: not as a start that failed.
+func TestTimeEndsBeforeTheAgentIsAwake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.finds(asleep("Sleepy"))
+		w.cfg.Waker = wakerFunc(func(_ context.Context, c myriad.WakeRequest, done func(myriad.Woken)) {
+			time.AfterFunc(time.Until(c.Deadline), func() { done(myriad.Woken{Err: myriad.Errorf(myriad.CodeDeadline, "too late")}) })
+		})
+		if r := w.do(task{}).Results[0]; r.Status != myriad.StatusTimeout || r.ErrorCode != myriad.TaskErrRunDeadline {
+			t.Errorf("got %s", r.AppendJSON(nil))
+		}
+	})
+}
+
 // Awake exact agents come before dormant ones; without a waker dormant ones are nobody.
 func TestDormantAgentsArePassedOver(t *testing.T) {
 	w := newWorld(t)
