@@ -288,5 +288,7 @@ func (g *gate) holds(t testing.TB) {
 
 // capped changes a server's fleet before it starts.
 func capped(maxAgents int, minLife time.Duration) func(*config.Config) {
-	return func(c *config.Config) { c.Fleet.MaxAgents, c.Fleet.MinLife, c.Run.Timeout = maxAgents, minLife, longest }
+	return func(c *config.Config) {
+		c.Fleet.MaxAgents, c.Fleet.MinLife, c.Run.Timeout = maxAgents, minLife, longest
+	}
 }
