@@ -1,6 +1,10 @@
 package dispatch
 
-import "time"
+import (
+	"time"
+
+	"github.com/myriad-mind/myriad"
+)
 
 // Park lets the endpoint give no slot until wait has passed; who waits for it keeps his place. Parking a parked endpoint can make it
 // longer, never shorter. A wait that is not positive does nothing.
@@ -36,6 +40,23 @@ func (d *Dispatcher) Parked(key string) time.Duration {
 		return max(time.Until(e.parkedUntil), 1) // the timer decides when it is over
 	}
 	return 0
+}
+
+// ParkedAll is the time until the first of the candidates' endpoints gives slots again, 0 when one is not parked or there are none.
+func (d *Dispatcher) ParkedAll(candidates []myriad.Candidate) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var first time.Duration
+	for i := range candidates {
+		e, ok := d.endpoints[candidates[i].SlotKey()]
+		if !ok || !e.parked() {
+			return 0
+		}
+		if wait := max(time.Until(e.parkedUntil), 1); first == 0 || wait < first { // the timer decides when it is over
+			first = wait
+		}
+	}
+	return first
 }
 
 // reopen is the timer's: it ends the parking unless that was made longer while the timer fired.

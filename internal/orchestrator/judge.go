@@ -23,7 +23,11 @@ func (r *run) judge(i int32, reply *myriad.Reply) (next granted, ok bool, more [
 	case reply.Requeue && r.mayWait(i, reply):
 		return r.requeue(i, reply)
 	}
-	return next, false, r.conclude(i, r.failure(i, failed(reply)))
+	more = r.conclude(i, r.failure(i, failed(reply)))
+	if reply.Outcome.Class() == myriad.ClassWait {
+		more = append(more, r.sweep()...)
+	}
+	return next, false, more
 }
 
 // mayWait says whether waiting for another slot can end before the task's time does.

@@ -19,6 +19,8 @@ type dispatcher interface {
 	Submit(t *myriad.Turn) (chosen int, slot myriad.Slot, ok bool)
 	// Cancel is true when the turn was still waiting: Grant will never be called.
 	Cancel(t *myriad.Turn) bool
+	// ParkedAll is the time until the first of the candidates gives slots again; 0 when one of them is not parked.
+	ParkedAll(candidates []myriad.Candidate) time.Duration
 }
 
 // caller reaches agents.

@@ -295,7 +295,7 @@ func TestTaskTimeoutWhileRequeued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.caller.call = func(ctx context.Context, c *myriad.Call) myriad.Reply {
-			w.dispatcher.Park("http://A/query", time.Minute)
+			w.dispatcher.Park("http://A/query", 20*time.Second)
 			reply := bad(c, myriad.OutcomeToldToWait, myriad.TaskErrParked)
 			reply.Requeue, reply.RetryAfter = true, time.Second
 			return reply

@@ -163,8 +163,9 @@ func (r *run) queue(i int32, candidates []myriad.Candidate) (g granted, ok bool,
 	}
 	if r.over.Load() || r.gaveUp(i, t) {
 		r.o.cfg.Dispatcher.Cancel(t) // whoever ended the wait may have come before the turn was in the queue
+		return g, false, nil
 	}
-	return g, false, nil
+	return g, false, r.parkedOut(i, t)
 }
 
 // gaveUp says that the task does not wait with this turn any more.
