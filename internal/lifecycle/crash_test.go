@@ -29,7 +29,8 @@ func TestRestartLimit(t *testing.T) {
 			t.Errorf("%d starts, want the first and three more", n)
 		}
 		s := r.Status(context.Background())
-		if len(s.Instances) != 1 || s.Instances[0].State != myriad.InstanceFailed || s.Instances[0].Restarts != 3 || s.Instances[0].LastLog != "the last words" || s.InUse != 0 {
+		if len(s.Instances) != 1 || s.Instances[0].State != myriad.InstanceFailed || s.Instances[0].Restarts != 3 ||
+			s.Instances[0].LastLog != "the last words" || s.InUse != 0 {
 			t.Errorf("status %+v", s)
 		}
 		time.Sleep(5 * time.Second)

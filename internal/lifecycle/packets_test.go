@@ -35,7 +35,8 @@ func TestPutAgent(t *testing.T) {
 		try("at another revision", agent("plain"), myriad.Guard{Revision: 7}, myriad.CodePrecondition)
 		try("at another revision, a packet", agent("a"), myriad.Guard{Revision: 7}, myriad.CodePrecondition)
 		try("at a revision of nothing", agent("nothing"), myriad.Guard{Revision: 1}, myriad.CodePrecondition)
-		try("an agent under the name of a packet", myriad.Agent{Name: "a", Concepts: []string{"c"}, Endpoint: "http://127.0.0.1:7/q"}, myriad.Guard{MustNotExist: true}, myriad.CodeConflict)
+		reachable := myriad.Agent{Name: "a", Concepts: []string{"c"}, Endpoint: "http://127.0.0.1:7/q"}
+		try("an agent under the name of a packet", reachable, myriad.Guard{MustNotExist: true}, myriad.CodeConflict)
 		try("without a name", agent(""), myriad.Guard{}, myriad.CodeInvalid)
 		if s := r.store.rows(); s != `a "" deleted=false unsynced=false; ` {
 			t.Errorf("refusals left %s", s)

@@ -147,8 +147,9 @@ func TestRealChurn(t *testing.T) {
 	const most = 3
 	r := &real{t: t, client: &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}, holds: map[string]bool{}}
 	defer r.client.CloseIdleConnections()
-	if r.Manager, err = lifecycle.New(lifecycle.Config{Runtimes: []myriad.Runtime{inproc, processes}, Store: store, Graph: directory, Sink: myriad.SinkFunc(r.note),
-		Logger: log, Limits: myriad.FleetLimits{MaxAgents: most, MinLifeMS: 20}, StopGrace: 2 * time.Second, CoolDown: 50 * time.Millisecond, RestartWindow: 200 * time.Millisecond}); err != nil {
+	if r.Manager, err = lifecycle.New(lifecycle.Config{Runtimes: []myriad.Runtime{inproc, processes}, Store: store, Graph: directory,
+		Sink: myriad.SinkFunc(r.note), Logger: log, Limits: myriad.FleetLimits{MaxAgents: most, MinLifeMS: 20}, StopGrace: 2 * time.Second,
+		CoolDown: 50 * time.Millisecond, RestartWindow: 200 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Start(ctx); err != nil {

@@ -56,9 +56,10 @@ func BenchmarkRealWake(b *testing.B) {
 	const packets = 1000
 	agents := make([]myriad.Agent, packets)
 	for n := range agents {
-		agents[n], err = m.PutAgent(ctx, myriad.Agent{Name: fmt.Sprintf("k%04d", n), Concepts: []string{fmt.Sprint("concept ", n)}, Template: &myriad.Template{
-			Kind: myriad.TemplateKnowledge, Knowledge: &myriad.Knowledge{Concept: fmt.Sprint("concept ", n), PrimaryDefinition: "a thing", ConfidenceScore: 0.9}}}, myriad.Guard{})
-		if err != nil {
+		concept := fmt.Sprint("concept ", n)
+		template := &myriad.Template{Kind: myriad.TemplateKnowledge, Knowledge: &myriad.Knowledge{Concept: concept, PrimaryDefinition: "a thing", ConfidenceScore: 0.9}}
+		a := myriad.Agent{Name: fmt.Sprintf("k%04d", n), Concepts: []string{concept}, Template: template}
+		if agents[n], err = m.PutAgent(ctx, a, myriad.Guard{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -42,8 +42,8 @@ func (m *Manager) keepInSync(ctx context.Context) {
 	}
 }
 
-// reconcile brings the graph in step with the packets. It is false when something is left that may work later. What the graph refuses for good is told and passed
-// over until the next time.
+// reconcile brings the graph in step with the packets. It is false when something is left that may work later. What the graph refuses for
+// good is told and passed over until the next time.
 func (m *Manager) reconcile(ctx context.Context) bool {
 	passed := map[string]bool{}
 	for {

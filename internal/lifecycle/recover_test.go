@@ -39,11 +39,11 @@ func TestAdoption(t *testing.T) {
 			put(id, "x")
 		}
 		same := r.rt.leave("1", "same", 1, limitsOf, conduct{readyAfter: time.Second, stopTakes: time.Minute})
-		r.rt.leave("2", "older", 1, limitsOf, conduct{})                                       // of another revision
-		r.rt.leave("3", "grown", 1, myriad.Limits{CPU: 4, MemoryBytes: 1, PIDs: 1}, conduct{}) // with other limits
-		r.rt.leave("4", "nobody", 1, limitsOf, conduct{})                                      // whose packet is gone
-		r.rt.leave("5", "same", 1, limitsOf, conduct{stopTakes: 20 * time.Second})             // one too many
-		r.rt.leave("6", "twice", 1, limitsOf, conduct{readyAfter: time.Second})                // without a record, because the crash came first
+		r.rt.leave("2", "older", 1, limitsOf, conduct{stopTakes: time.Second})                                       // of another revision
+		r.rt.leave("3", "grown", 1, myriad.Limits{CPU: 4, MemoryBytes: 1, PIDs: 1}, conduct{stopTakes: time.Second}) // with other limits
+		r.rt.leave("4", "nobody", 1, limitsOf, conduct{stopTakes: time.Second})                                      // whose packet is gone
+		r.rt.leave("5", "same", 1, limitsOf, conduct{stopTakes: 20 * time.Second})                                   // one too many
+		r.rt.leave("6", "twice", 1, limitsOf, conduct{readyAfter: time.Second})                                      // without a record, because the crash came first
 		at := time.Now()
 		r.begin()
 		if took := time.Since(at); took > 0 {
@@ -186,7 +186,12 @@ func TestPacketCrashPoints(t *testing.T) {
 		return func(m *Manager) error { _, err := m.PutAgent(ctx, a, myriad.Guard{Owner: myriad.OwnerAPI}); return err }
 	}
 	remove := func(m *Manager) error { _, err := m.DeleteAgent(ctx, "x", myriad.Guard{}); return err }
-	const none, isPlain, isPacket, isOther = "", `x "plain" packet=false dormant=false at=http://127.0.0.1:7/query; `, `x "packet" packet=true dormant=true at=; `, `x "other" packet=true dormant=true at=; `
+	const (
+		none     = ""
+		isPlain  = `x "plain" packet=false dormant=false at=http://127.0.0.1:7/query; `
+		isPacket = `x "packet" packet=true dormant=true at=; `
+		isOther  = `x "other" packet=true dormant=true at=; `
+	)
 	cases := []struct {
 		name     string
 		before   []func(m *Manager) error

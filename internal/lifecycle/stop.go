@@ -13,7 +13,12 @@ func (m *Manager) halt(i *instance, reason string, err error) {
 	switch i.machine.state() {
 	case queued:
 		m.queue.remove(i)
-		m.move(i, stopped, reason)
+		if i.waits {
+			m.move(i, stopped, reason)
+		} else { // nobody was told that it is there
+			i.machine.move(stopped)
+			i.reason = reason
+		}
 	case starting, ready:
 		if r := m.residents[i.agent]; r != nil && i.machine.state() == ready {
 			r.fails = 0 // it came to a good end

@@ -1,0 +1,70 @@
+package lifecycle
+
+import "github.com/myriad-mind/myriad"
+
+// changed has the fleet follow a packet that was written: what waits starts from it, what starts begins anew with its askers, and what serves an
+// earlier revision ends; the next task wakes the new one.
+func (m *Manager) changed(p myriad.Packet) {
+	host, err := m.hostOf(p)
+	m.lock()
+	defer m.unlock()
+	if m.phase != running {
+		return
+	}
+	m.forgive(p.Agent.Name)
+	r := m.residents[p.Agent.Name]
+	if r == nil {
+		return
+	}
+	if r.next != nil && r.next.revision() < p.Revision {
+		m.halt(r.next, myriad.ReasonOperator, nil)
+	}
+	i := r.now
+	if i == nil || i.revision() >= p.Revision {
+		return
+	}
+	switch i.machine.state() {
+	case queued:
+		i.packet, i.host = &p, host
+		i.limits = bounded(p.Agent.Template.Limits, m.limits)
+		if err != nil {
+			m.halt(i, myriad.ReasonFailed, err)
+		}
+	case starting, failed:
+		m.succeed(i, myriad.ReasonOperator)
+	case ready:
+		m.halt(i, myriad.ReasonOperator, nil)
+	}
+	m.schedule()
+}
+
+// follow has instances of one revision of a packet count as ones of a later revision, with which they agree.
+func (m *Manager) follow(p myriad.Packet, was int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.residents[p.Agent.Name]; r != nil {
+		for _, i := range []*instance{r.now, r.next} {
+			if i != nil && i.revision() == was && was > 0 {
+				i.packet = &p
+			}
+		}
+	}
+}
+
+// gone ends what there is of an agent that was deleted.
+func (m *Manager) gone(name string) {
+	m.lessons.forget(name)
+	m.lock()
+	defer m.unlock()
+	r := m.residents[name]
+	if r == nil {
+		return
+	}
+	for _, i := range []*instance{r.next, r.now, r.grave} {
+		if i != nil {
+			m.halt(i, myriad.ReasonDeleted, errGone(name))
+		}
+	}
+	m.forgive(name)
+	m.schedule()
+}
