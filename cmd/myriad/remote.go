@@ -29,16 +29,20 @@ func (r *remote) bind(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&r.server, "server", server, "URL of the server (MYRIAD_SERVER)")
 	flags.StringVar(&r.tokenFile, "token-file", os.Getenv("MYRIAD_TOKEN_FILE"),
-		"file that holds the server's token (MYRIAD_TOKEN_FILE); by default the one in the data directory, if there is one")
+		"file that holds the server's token (MYRIAD_TOKEN_FILE); by default, for a server on this machine, the one in the data directory")
 }
 
 func (r *remote) client() (*client.Client, error) {
-	file := r.tokenFile
-	if file == "" {
-		file = ownToken()
-	}
-	c, err := client.New(client.Config{Server: r.server, TokenFile: file, UserAgent: "myriad/" + version()})
+	c, err := client.New(client.Config{Server: r.server, TokenFile: r.token(), UserAgent: "myriad/" + version()})
 	return c, usageError(err)
+}
+
+// token is the file of the token that the server gets to see: no other machine's gets this one's unless told so.
+func (r *remote) token() string {
+	if r.tokenFile == "" && r.local() {
+		return ownToken()
+	}
+	return r.tokenFile
 }
 
 // with runs f with a client that is closed after it. Where the token is missing it says how to name it.
