@@ -45,6 +45,7 @@ func quick(c *config.Config) {
 	c.Call.AttemptTimeout, c.Call.MaxAnswer = patience, maxAnswer
 	c.Slots.Total, c.Call.MaxConnections = 150, 150
 	c.Store.MaxRuns = 20_000
+	c.HTTP.ReadHeaderTimeout = 5 * time.Minute // clients may keep a connection that they have made and not used yet: closing it under them would be our own fault
 }
 
 // ailment is one fault of the list.
@@ -61,6 +62,8 @@ var ailments = []ailment{
 	{"reset before the request", proxied(faultproxy.Fault{Mode: faultproxy.ResetRequest}), true},
 	{"reset before the answer", proxied(faultproxy.Fault{Mode: faultproxy.ResetAnswer}), true},
 	{"reset in the middle of the answer", proxied(faultproxy.Fault{Mode: faultproxy.ResetAnswer, After: intoBody}), true},
+	{"some answers reset", proxied(faultproxy.Fault{Mode: faultproxy.ResetAnswer, Share: 0.3}), false},
+	{"some answers cut off", proxied(faultproxy.Fault{Mode: faultproxy.Truncate, After: intoBody, Share: 0.3}), false},
 	{"reused connection closed under the request", proxied(faultproxy.Fault{Mode: faultproxy.CloseReused}), false},
 	{"idle connections closed", proxied(faultproxy.Fault{Mode: faultproxy.CloseIdle, Interval: time.Millisecond}), false},
 	{"half-open, nothing comes", proxied(faultproxy.Fault{Mode: faultproxy.Blackhole}), true},
@@ -154,8 +157,11 @@ func (w *ward) probeInVain(some []ailment) {
 	w.eventually("the breakers have opened, and again after probes", func() bool {
 		plan := client.Plan{Timeout: time.Minute}
 		for i, a := range some {
-			if a.fatal && w.changes.count(w.patients[i].name, "open") <= rounds() {
-				plan.Add(client.Task{ID: fmt.Sprintf("probing/%d/%d", n, i), Concept: fmt.Sprint("sick", i), Intent: "turn_on", Args: question(n), Timeout: taskTime})
+			if !a.fatal || w.changes.count(w.patients[i].name, "open") > rounds() {
+				continue
+			}
+			for k := range 4 { // of which one may probe
+				plan.Add(client.Task{ID: fmt.Sprintf("probing/%d/%d/%d", n, i, k), Concept: fmt.Sprint("sick", i), Intent: "turn_on", Args: question(n), Timeout: taskTime})
 			}
 		}
 		if n++; len(plan.Tasks) > 0 {
