@@ -42,6 +42,7 @@ type fakeRuntime struct {
 	recoverErr error                    // guarded by mu
 	recovers   int                      // guarded by mu
 	closed     int                      // guarded by mu
+	recovering func()                   // called by Recover
 	cap        func() int               // when set, more alive than this is a mistake
 }
 
@@ -112,6 +113,9 @@ func (rt *fakeRuntime) count() {
 }
 
 func (rt *fakeRuntime) Recover(_ context.Context, owner string) ([]myriad.Left, error) {
+	if rt.recovering != nil {
+		rt.recovering()
+	}
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	if owner != "owner" {

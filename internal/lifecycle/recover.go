@@ -29,16 +29,12 @@ func (m *Manager) Start(ctx context.Context) error {
 		return fmt.Errorf("read the queue: %w", err)
 	}
 	left, absent := m.recoverAll(ctx)
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("recover the fleet: %w", err)
+	if err := m.open(ctx); err != nil {
+		for _, l := range left {
+			m.end(l)
+		}
+		return err
 	}
-	m.lock()
-	if m.phase != fresh {
-		m.unlock()
-		return errDraining()
-	}
-	m.phase = running
-	m.unlock()
 	m.background(func() { m.keepInSync(m.ctx) })
 	m.background(func() { m.writeLessons(m.ctx) })
 	m.takeIn(ctx, left)
@@ -50,6 +46,20 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.resume(ctx, entries)
 	m.syncSoon()
+	return nil
+}
+
+// open lets the fleet run, unless it is over already.
+func (m *Manager) open(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("recover the fleet: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.phase != fresh {
+		return errDraining()
+	}
+	m.phase = running
 	return nil
 }
 

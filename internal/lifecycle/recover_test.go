@@ -171,6 +171,42 @@ func TestStartFails(t *testing.T) {
 	})
 }
 
+// A start that is given up, and one that meets a drain, leave nothing alive.
+func TestStartMeetsTheEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := later(t, quick, "a")
+		r.rt.leave("1", "a", 1, limitsOf, conduct{stopTakes: time.Second})
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		r.rt.recovering = cancel
+		if err := r.Start(ctx); err == nil {
+			t.Error("started although nobody waits for it")
+		}
+		r.close()
+	})
+	for n := range 20 {
+		bubble(t, func(t *testing.T) {
+			r := later(t, quick, "a")
+			r.store.mu.Lock()
+			r.store.slow = time.Duration(n) * time.Millisecond
+			r.store.mu.Unlock()
+			r.rt.leave("1", "a", 1, limitsOf, conduct{stopTakes: time.Second})
+			started := make(chan error, 1)
+			go func() { started <- r.Start(context.Background()) }()
+			time.Sleep(15 * time.Millisecond)
+			if err := r.Drain(context.Background()); err != nil {
+				t.Error(err)
+			}
+			err := <-started
+			synctest.Wait()
+			if r.rt.living() != 0 {
+				t.Errorf("alive after a drain; the start said %v", err)
+			}
+			r.close()
+		})
+	}
+}
+
 // errDied is what a store or graph says when the process dies at that step.
 var errDied = myriad.Errorf(myriad.CodeUnavailable, "the process died")
 
