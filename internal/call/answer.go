@@ -31,6 +31,9 @@ func decodeAnswer(body []byte) (myriad.Answer, *badAnswer) {
 	case body[0] != '{':
 		return myriad.Answer{}, bad("the body is a JSON %s, an object was expected", kindOf(body))
 	}
+	if tooDeep(body) {
+		return myriad.Answer{}, bad("the body nests deeper than %d levels", maxDepth)
+	}
 	a := myriad.Answer{Raw: body}
 	fields := 0
 	for key, value := range myriad.Fields(body) {
@@ -50,6 +53,34 @@ func decodeAnswer(body []byte) (myriad.Answer, *badAnswer) {
 		return myriad.Answer{}, bad("the body is an empty JSON object")
 	}
 	return a, nil
+}
+
+// maxDepth is how deep an answer may nest: far less than readers of JSON stop at (about 1,000 levels in some languages), because a reply
+// that holds the answer must be readable, or one agent spoils the results of all.
+const maxDepth = 500
+
+// tooDeep says whether a valid object nests deeper than maxDepth. Nearly always there are not even that many brackets.
+func tooDeep(body []byte) bool {
+	if bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) <= maxDepth {
+		return false
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 // text is the value when it is a string, else "". The usual words cost no allocation.

@@ -63,6 +63,30 @@ func TestNotAnAnswer(t *testing.T) {
 	}
 }
 
+// A bug: an answer that nests nearly as deep as can be read was passed on, and with the levels of the reply around it no client could read
+// the results of the whole run.
+func TestAnAnswerThatNestsTooDeep(t *testing.T) {
+	nested := func(levels int) string {
+		return `{"data":` + strings.Repeat(`[`, levels-1) + strings.Repeat(`]`, levels-1) + `}`
+	}
+	for body, fine := range map[string]bool{
+		nested(maxDepth):     true,
+		nested(maxDepth + 1): false,
+		nested(9000):         false,
+		`{"data":[` + strings.Repeat(`[],`, 2*maxDepth) + `[]]}`:                              true,
+		`{"data":"` + strings.Repeat(`[{`, 2*maxDepth) + `"}`:                                 true,
+		`{"data":"` + strings.Repeat(`\"[\\`, 2*maxDepth) + `"}`:                              true,
+		strings.Repeat(`{"a":`, maxDepth+1) + `"]]]]"` + strings.Repeat(`}`, maxDepth+1):      false,
+		`{"data":[` + strings.Repeat(`"\"]",`, 9) + nested(maxDepth-2) + `]}`:                 true,
+		`{"data":[` + strings.Repeat(`"\"]",`, 9) + `{"x":` + nested(maxDepth-2) + `}` + `]}`: false,
+	} {
+		_, err := decodeAnswer([]byte(body))
+		if fine && err != nil || !fine && (err == nil || !strings.Contains(err.Error(), "nests deeper than")) {
+			t.Errorf("%.60q... of %d bytes: %v", body, len(body), err)
+		}
+	}
+}
+
 func TestDecodingIsCheap(t *testing.T) {
 	body := []byte(`{"agent_name":"Lightbulb_Definition_AI","status":"success","data":"an electric device"}`)
 	if n := testing.AllocsPerRun(100, func() {
