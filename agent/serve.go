@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,15 +17,15 @@ import (
 // afterGrace is how long handlers that were cut off may take to return.
 const afterGrace = time.Second
 
-// ListenAndServe serves the agent at addr until ctx ends, then stops gracefully and returns nil. An empty addr is 127.0.0.1 with the port
-// that the environment's PORT names, as a fleet sets it.
+// ListenAndServe serves the agent at addr until ctx ends, then stops gracefully and returns nil. An empty addr is what the environment says, as
+// a fleet sets it: the port of PORT at the address of MYRIAD_BIND, 127.0.0.1 where that is not set.
 func (a *Agent) ListenAndServe(ctx context.Context, addr string) error {
 	if addr == "" {
 		port := os.Getenv("PORT")
 		if port == "" {
 			return myriad.Errorf(myriad.CodeInvalid, "agent %s: give an address to listen at, or set PORT", a.name)
 		}
-		addr = net.JoinHostPort("127.0.0.1", port)
+		addr = net.JoinHostPort(cmp.Or(os.Getenv("MYRIAD_BIND"), "127.0.0.1"), port)
 	}
 	if err := a.check(); err != nil {
 		return fmt.Errorf("agent %s: %w", a.name, err)

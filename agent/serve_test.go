@@ -143,16 +143,26 @@ func TestListenAndServeTellsMistakes(t *testing.T) {
 	}
 }
 
-func TestListenAndServeTakesThePortOfItsEnvironment(t *testing.T) {
-	ln := listen(t)
+func TestListenAndServeTakesTheAddressOfItsEnvironment(t *testing.T) {
+	for bind, address := range map[string]string{"": "127.0.0.1", "127.0.0.2": "127.0.0.2"} {
+		listensAt(t, bind, address)
+	}
+}
+
+func listensAt(t *testing.T, bind, address string) {
+	ln, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+	if err != nil {
+		t.Skipf("this machine has no address %s: %v", address, err)
+	}
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	_ = ln.Close()
 	t.Setenv("PORT", port)
+	t.Setenv("MYRIAD_BIND", bind)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- agent.New("A").Handle("x", "define", say("yes")).ListenAndServe(ctx, "") }()
 	for {
-		code, _ := post(t, "http://127.0.0.1:"+port, `{"intent":"define"}`)
+		code, _ := post(t, "http://"+net.JoinHostPort(address, port), `{"intent":"define"}`)
 		if code == 200 {
 			break
 		}

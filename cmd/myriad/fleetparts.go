@@ -38,9 +38,10 @@ func (s *server) newFleet(sink myriad.Sink) (err error) {
 // newRuntimes makes what instances run in, in the order in which they are asked whether they can host a packet.
 func (s *server) newRuntimes() ([]myriad.Runtime, error) {
 	f := s.cfg.Fleet
+	learned := func(agent string, k myriad.Knowledge) { s.fleet.Learned(agent, k) }
 	var all []myriad.Runtime
 	if f.KnowledgeRuntime == config.KnowledgeInProcess {
-		inproc, err := inprocrt.New(inprocrt.Config{Logger: s.log, Learned: func(agent string, k myriad.Knowledge) { s.fleet.Learned(agent, k) }})
+		inproc, err := inprocrt.New(inprocrt.Config{Logger: s.log, Learned: learned})
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +59,7 @@ func (s *server) newRuntimes() ([]myriad.Runtime, error) {
 	if f.KnowledgeRuntime == config.KnowledgeInProcess {
 		image = ""
 	}
-	docker, err := dockerrt.New(dockerrt.Config{Host: f.DockerHost, HostImage: image, Logger: s.log})
+	docker, err := dockerrt.New(dockerrt.Config{Host: f.DockerHost, HostImage: image, Logger: s.log, Learned: learned})
 	if err != nil {
 		return nil, err
 	}

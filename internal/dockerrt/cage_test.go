@@ -51,7 +51,7 @@ func TestContainerIsClosed(t *testing.T) {
 		"one port":          len(h.PortBindings) == 1 && len(bound) == 1 && bound[0].HostIP.String() == "127.0.0.1" && !h.PublishAllPorts,
 		"nothing mounted":   len(c.Mounts) == 0 && len(h.Binds) == 0,
 		"environment": variable(c.Config.Env, "MYRIAD_TEST_PASSED") == "passed on" && !slices.Contains(c.Config.Env, "MYRIAD_TEST_ABSENT=") &&
-			variable(c.Config.Env, "PORT") == "7777" && variable(c.Config.Env, "MYRIAD_NONCE") == req.Nonce,
+			variable(c.Config.Env, "PORT") == "7777" && variable(c.Config.Env, "MYRIAD_BIND") == "0.0.0.0" && variable(c.Config.Env, "MYRIAD_NONCE") == req.Nonce,
 	} {
 		if !ok {
 			t.Errorf("%s: config %+v, host config %+v", what, c.Config, h)

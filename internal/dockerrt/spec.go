@@ -21,6 +21,7 @@ const defaultPort = 5000
 // The environment that every container gets; an agent's own settings do not override it.
 const (
 	envPort       = "PORT"
+	envBind       = "MYRIAD_BIND" // agents made with the SDK listen there: a container's own loopback is out of reach
 	envNonce      = "MYRIAD_NONCE"
 	envPacket     = "MYRIAD_PACKET"      // the packet itself, for the agent host
 	envPacketFile = "MYRIAD_PACKET_FILE" // where it is, when it is too large for the environment
@@ -83,6 +84,7 @@ func environment(t *myriad.Template, l label, nonce string) []string {
 		env[name] = value
 	}
 	env[envPort] = fmt.Sprint(l.port)
+	env[envBind] = "0.0.0.0"
 	env[envNonce] = nonce
 	list := make([]string, 0, len(env))
 	for name, value := range env {
