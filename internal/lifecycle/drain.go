@@ -78,7 +78,7 @@ func (m *Manager) lastFlush(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastStop)
 	defer cancel()
 	if !m.flush(ctx) {
-		for name := range m.lessons.take() {
+		for _, name := range m.lessons.names() {
 			m.lose(name, "knowledge")
 		}
 		return myriad.Errorf(myriad.CodeUnavailable, "some of what agents learned could not be written")

@@ -3,6 +3,8 @@ package lifecycle
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,12 +20,19 @@ const (
 // lessons is what agents were told and their packets do not hold yet: the latest for each.
 type lessons struct {
 	mu      sync.Mutex
-	pending map[string]myriad.Knowledge // guarded by mu
+	pending map[string]*myriad.Knowledge // not changed once they are here; guarded by mu
 	some    chan struct{}
 }
 
 func (l *lessons) init() {
-	l.pending, l.some = map[string]myriad.Knowledge{}, make(chan struct{}, 1)
+	l.pending, l.some = map[string]*myriad.Knowledge{}, make(chan struct{}, 1)
+}
+
+// of is what waits for an agent, nil when nothing does.
+func (l *lessons) of(name string) *myriad.Knowledge {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pending[name]
 }
 
 // forget drops what waits for an agent.
@@ -33,22 +42,20 @@ func (l *lessons) forget(name string) {
 	delete(l.pending, name)
 }
 
-// take gives what waits, and leaves nothing.
-func (l *lessons) take() map[string]myriad.Knowledge {
+// wrote drops what was written, unless something newer came.
+func (l *lessons) wrote(name string, k *myriad.Knowledge) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	taken := l.pending
-	l.pending = map[string]myriad.Knowledge{}
-	return taken
+	if l.pending[name] == k {
+		delete(l.pending, name)
+	}
 }
 
-// putBack leaves what could not be written for later, unless something newer came.
-func (l *lessons) putBack(name string, k myriad.Knowledge) {
+// names are the agents for which something waits.
+func (l *lessons) names() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, newer := l.pending[name]; !newer {
-		l.pending[name] = k
-	}
+	return slices.Collect(maps.Keys(l.pending))
 }
 
 // Learned has the packet of a knowledge agent follow what the agent was told. It is written behind, at most a second late, and before Drain returns;
@@ -59,7 +66,7 @@ func (m *Manager) Learned(agent string, k myriad.Knowledge) {
 	_, waits := l.pending[agent]
 	full := !waits && len(l.pending) >= mostLessons
 	if !full {
-		l.pending[agent] = k
+		l.pending[agent] = &k
 	}
 	l.mu.Unlock()
 	if full {
@@ -104,19 +111,41 @@ func (m *Manager) writeLessons(ctx context.Context) {
 // flush writes what waits; false when something of it has to wait on.
 func (m *Manager) flush(ctx context.Context) bool {
 	all := true
-	for name, k := range m.lessons.take() {
-		if err := m.learn(ctx, name, k); err != nil {
+	for _, name := range m.lessons.names() {
+		if err := m.learn(ctx, name); err != nil {
 			m.cfg.Logger.Warn("what an agent learned is not in its packet yet", "agent", name, "error", err)
-			m.lessons.putBack(name, k)
 			all = false
 		}
 	}
 	return all
 }
 
-// learn writes one agent's knowledge to its packet, whose instance is up to date already. An agent that is gone, or holds no knowledge any
+// settle writes what waits for an agent that is to be started, so that the instance begins with it. Where that fails the instance gets it from
+// taught, and it is written later.
+func (m *Manager) settle(ctx context.Context, name string) {
+	if m.lessons.of(name) == nil {
+		return
+	}
+	if err := m.learn(ctx, name); err != nil {
+		m.cfg.Logger.Warn("what an agent learned is not in its packet yet", "agent", name, "error", err)
+	}
+}
+
+// taught is a packet with what its agent learned and the row does not hold yet.
+func (m *Manager) taught(p myriad.Packet) myriad.Packet {
+	k := m.lessons.of(p.Agent.Name)
+	if k == nil || p.Agent.Template == nil || p.Agent.Template.Kind != myriad.TemplateKnowledge {
+		return p
+	}
+	template := *p.Agent.Template
+	template.Knowledge = k
+	p.Agent.Template = &template
+	return p
+}
+
+// learn writes what waits for an agent to its packet, whose instance is up to date already. An agent that is gone, or holds no knowledge any
 // more, has nothing to learn.
-func (m *Manager) learn(ctx context.Context, name string, k myriad.Knowledge) error {
+func (m *Manager) learn(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	over, err := m.turns.take(ctx, name)
@@ -124,10 +153,16 @@ func (m *Manager) learn(ctx context.Context, name string, k myriad.Knowledge) er
 		return err
 	}
 	defer over()
-	p, err := m.cfg.Store.SetKnowledge(ctx, name, k)
+	k := m.lessons.of(name)
+	if k == nil {
+		return nil // written by another
+	}
+	p, err := m.cfg.Store.SetKnowledge(ctx, name, *k)
 	switch myriad.ErrorCode(err) {
 	case "":
+		m.lessons.wrote(name, k)
 	case myriad.CodeNotFound, myriad.CodeInvalid:
+		m.lessons.wrote(name, k)
 		m.cfg.Logger.Warn("what an agent learned is dropped", "agent", name, "error", err)
 		return nil
 	default:

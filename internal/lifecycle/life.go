@@ -179,6 +179,7 @@ func (m *Manager) enlist(i *instance) {
 func (m *Manager) packetOf(i *instance) (myriad.Packet, *host, error) {
 	ctx, cancel := asking()
 	defer cancel()
+	m.settle(ctx, i.agent)
 	packet, err := m.cfg.Store.Packet(ctx, i.agent)
 	if myriad.ErrorCode(err) == myriad.CodeNotFound {
 		return packet, nil, err

@@ -109,7 +109,7 @@ func (m *Manager) launch(ctx context.Context, i *instance) error {
 		return err
 	}
 	m.mu.Lock()
-	packet := *i.packet
+	packet := m.taught(*i.packet)
 	m.mu.Unlock()
 	packet.Agent.Endpoint, packet.Agent.Dormant = "", true
 	if !i.host.brief {
