@@ -147,7 +147,9 @@ func TestCheckAgentTemplates(t *testing.T) {
 			*p = myriad.Template{Kind: myriad.TemplateKnowledge, Knowledge: &myriad.Knowledge{Concept: "x", DefinitionConfidence: -1}}
 		}},
 		{"template.id", func(p *myriad.Template) { *p = myriad.Template{Kind: myriad.TemplateHandler} }},
-		{"template.command", func(p *myriad.Template) { *p = myriad.Template{Kind: myriad.TemplateHandler, ID: "a", Command: []string{"b"}} }},
+		{"template.command", func(p *myriad.Template) {
+			*p = myriad.Template{Kind: myriad.TemplateHandler, ID: "a", Command: []string{"b"}}
+		}},
 	}
 	for _, c := range cases {
 		a := commandAgent()
