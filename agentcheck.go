@@ -78,7 +78,7 @@ func (c *agentCheck) add(path, rule string, args ...any) {
 }
 
 func (c *agentCheck) agentName(s string) string {
-	s = norm.NFC.String(strings.TrimSpace(s))
+	s = CanonicalName(s)
 	switch {
 	case s == "":
 		c.add("name", "must not be empty")
@@ -89,6 +89,9 @@ func (c *agentCheck) agentName(s string) string {
 	}
 	return s
 }
+
+// CanonicalName is the form in which an agent's name is stored: composed letters (NFC), no space around it.
+func CanonicalName(s string) string { return norm.NFC.String(strings.TrimSpace(s)) }
 
 func notInName(r rune) bool {
 	return r == unicode.ReplacementChar || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune("_-.", r)

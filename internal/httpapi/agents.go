@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -16,6 +17,9 @@ type AgentList struct {
 	Agents     []myriad.Agent `json:"agents"`
 	NextCursor string         `json:"next_cursor,omitempty"`
 }
+
+// nameOf is the agent's name in the path, as it would be stored.
+func nameOf(r *http.Request) string { return myriad.CanonicalName(r.PathValue("name")) }
 
 func (a *API) listAgents(w *responder, r *http.Request, _ []byte) error {
 	page, err := pageOf(r)
@@ -33,7 +37,7 @@ func (a *API) listAgents(w *responder, r *http.Request, _ []byte) error {
 }
 
 func (a *API) getAgent(w *responder, r *http.Request, _ []byte) error {
-	agent, err := a.cfg.Agents.Agent(r.Context(), r.PathValue("name"))
+	agent, err := a.cfg.Agents.Agent(r.Context(), nameOf(r))
 	if err != nil {
 		return err
 	}
@@ -60,7 +64,7 @@ func (a *API) createAgent(w *responder, r *http.Request, body []byte) error {
 
 // putAgent writes an agent, new or not, as far as If-Match and If-None-Match allow.
 func (a *API) putAgent(w *responder, r *http.Request, body []byte) error {
-	agent, err := a.agentOf(r, body, r.PathValue("name"))
+	agent, err := a.agentOf(r, body, nameOf(r))
 	if err != nil {
 		return err
 	}
@@ -83,7 +87,7 @@ func (a *API) putAgent(w *responder, r *http.Request, body []byte) error {
 }
 
 func (a *API) deleteAgent(w *responder, r *http.Request, _ []byte) error {
-	name := r.PathValue("name")
+	name := nameOf(r)
 	guard, err := a.guardOf(r, name)
 	if err != nil {
 		return err
@@ -99,7 +103,7 @@ func (a *API) replyAgent(w *responder, status int, agent myriad.Agent) error {
 	agent.Concepts = orEmpty(agent.Concepts)
 	w.Header().Set("ETag", etag(agent.Revision))
 	if status == http.StatusCreated {
-		w.Header().Set("Location", "/v1/agents/"+agent.Name)
+		w.Header().Set("Location", "/v1/agents/"+url.PathEscape(agent.Name))
 	}
 	return a.replyJSON(w, status, agent)
 }

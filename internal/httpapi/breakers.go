@@ -18,7 +18,7 @@ type BreakerAction struct {
 }
 
 func (a *API) getBreaker(w *responder, r *http.Request, _ []byte) error {
-	agent, err := a.cfg.Agents.Agent(r.Context(), r.PathValue("name"))
+	agent, err := a.cfg.Agents.Agent(r.Context(), nameOf(r))
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (a *API) forceBreaker(w *responder, r *http.Request, body []byte) error {
 	default:
 		return myriad.Invalid([]myriad.Mistake{{Path: "action", Rule: "must be open, close or auto"}})
 	}
-	agent, err := a.cfg.Agents.Agent(r.Context(), r.PathValue("name"))
+	agent, err := a.cfg.Agents.Agent(r.Context(), nameOf(r))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -175,7 +176,20 @@ func discoverOf(body []byte) (CompatDiscover, error) {
 	case fieldOf(body, "concept") == nil:
 		return ask, myriad.Errorf(myriad.CodeInvalid, "Missing required field: 'concept'")
 	}
-	return ask, decodeLoose(body, &ask)
+	return ask, myriad.Invalid(slices.Concat(textOf(body, "concept", &ask.Concept), textOf(body, "intent", &ask.Intent)))
+}
+
+// textOf reads the field of exactly that name; null is as absent.
+func textOf(body []byte, name string, into *string) []myriad.Mistake {
+	value := fieldOf(body, name)
+	if value == nil || value[0] == 'n' {
+		return nil
+	}
+	if value[0] != '"' {
+		return []myriad.Mistake{{Path: name, Rule: "must be a string"}}
+	}
+	*into = string(myriad.Unquote(value))
+	return nil
 }
 
 // lookup is Lookup for names as they were written.

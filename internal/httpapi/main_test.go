@@ -36,6 +36,8 @@ type fakeRuns struct {
 	doStream func(ctx context.Context, req myriad.RunRequest, fn func(myriad.RunEvent) error) error
 	follow   func(ctx context.Context, id string, after int, fn func(myriad.RunEvent) error) error
 
+	replayed bool // what Start says
+
 	mu   sync.Mutex
 	seen []myriad.RunRequest
 }
@@ -128,7 +130,7 @@ func tell(rec *myriad.RunRecord, after int, fn func(myriad.RunEvent) error) erro
 func (f *fakeRuns) Start(_ context.Context, req myriad.RunRequest) (string, bool, error) {
 	f.saw(req)
 	_, err := answered(req)
-	return runUUID, false, err
+	return runUUID, f.replayed, err
 }
 
 func (f *fakeRuns) Follow(ctx context.Context, id string, after int, fn func(myriad.RunEvent) error) error {

@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strconv"
@@ -74,6 +76,31 @@ func (f failure) problem() Problem {
 	return p
 }
 
+// maxTold is how many mistakes a text tells.
+const maxTold = 50
+
+// whole is the message with all the mistakes in it, for bodies that have no list of them.
+func (f failure) whole() string {
+	if f.err == nil || len(f.err.Mistakes) < 2 {
+		return f.message
+	}
+	var b strings.Builder
+	for i, m := range f.err.Mistakes {
+		if i == maxTold {
+			fmt.Fprintf(&b, "; and %d more", len(f.err.Mistakes)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		if m.Path != "" {
+			b.WriteString(m.Path + ": ")
+		}
+		b.WriteString(m.Rule)
+	}
+	return b.String()
+}
+
 func title(c myriad.Code) string {
 	words := strings.ReplaceAll(string(c), "_", " ")
 	return strings.ToUpper(words[:1]) + words[1:]
@@ -116,15 +143,23 @@ const (
 func (d dialect) failure(f failure) (contentType string, body []byte) {
 	switch d {
 	case compat:
-		return typeJSON, line(CompatError{Error: f.message})
+		return typeJSON, line(CompatError{Error: f.whole()})
 	case tester:
-		return typeJSON, line(TesterError{Status: "error", Message: f.message, Details: string(line(CompatError{Error: f.message}))})
+		return typeJSON, line(TesterError{Status: "error", Message: f.whole(), Details: string(line(CompatError{Error: f.whole()}))})
 	}
 	return typeProblem, line(f.problem())
 }
 
-// line is the JSON of v with a line break after it, so that replies read well in a terminal.
-func line(v any) []byte { return append(mustJSON(v), '\n') }
+// line is the JSON of v with a line break after it and < > & as they are, so that replies read well in a terminal.
+func line(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(err) // types of this package always marshal
+	}
+	return b.Bytes()
+}
 
 // mustJSON marshals types of this package, which always marshal.
 func mustJSON(v any) []byte {

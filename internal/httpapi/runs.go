@@ -29,11 +29,30 @@ type RunList struct {
 
 const maxKey = 255 // bytes of an Idempotency-Key
 
+// keyOf is the request's Idempotency-Key, "" when it has none. One that is there but empty is a mistake: its client counts on it.
+func keyOf(r *http.Request) (string, error) {
+	keys := r.Header["Idempotency-Key"]
+	rule := ""
+	switch {
+	case len(keys) == 0:
+		return "", nil
+	case len(keys) > 1:
+		rule = "is given more than once"
+	case keys[0] == "":
+		rule = "must not be empty"
+	case len(keys[0]) > maxKey:
+		rule = "has at most " + strconv.Itoa(maxKey) + " bytes"
+	default:
+		return keys[0], nil
+	}
+	return "", myriad.Invalid([]myriad.Mistake{{Path: "Idempotency-Key", Rule: rule}})
+}
+
 // createRun carries out a graph of tasks: waiting, streaming, or without its client.
 func (a *API) createRun(w *responder, r *http.Request, body []byte) error {
-	key := r.Header.Get("Idempotency-Key")
-	if len(key) > maxKey {
-		return myriad.Invalid([]myriad.Mistake{{Path: "Idempotency-Key", Rule: "has at most " + strconv.Itoa(maxKey) + " bytes"}})
+	key, err := keyOf(r)
+	if err != nil {
+		return err
 	}
 	req := myriad.RunRequest{Body: body, Dialect: myriad.Native, IdempotencyKey: key, TraceParent: r.Header.Get("Traceparent")}
 	switch {
@@ -53,14 +72,22 @@ func (a *API) createRun(w *responder, r *http.Request, body []byte) error {
 }
 
 func (a *API) startRun(w *responder, r *http.Request, req myriad.RunRequest) error {
-	id, _, err := a.cfg.Runs.Start(r.Context(), req)
+	id, replayed, err := a.cfg.Runs.Start(r.Context(), req)
 	if err != nil {
 		return err
+	}
+	status := myriad.RunRunning
+	if replayed { // it may be over
+		rec, err := a.cfg.Runs.Run(r.Context(), id)
+		if err != nil {
+			return err
+		}
+		status = rec.Status
 	}
 	h := w.Header()
 	h.Set("Location", "/v1/runs/"+id)
 	h.Set("Preference-Applied", "respond-async")
-	return a.replyJSON(w, http.StatusAccepted, RunAccepted{RunID: id, Status: myriad.RunRunning})
+	return a.replyJSON(w, http.StatusAccepted, RunAccepted{RunID: id, Status: status})
 }
 
 // prefersAsync reads the preference respond-async (RFC 7240).

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -149,10 +150,21 @@ func cutLine(data []byte) (line, rest []byte, more bool) {
 func wantsStream(r *http.Request) bool {
 	for _, accept := range r.Header["Accept"] {
 		for part := range strings.SplitSeq(accept, ",") {
-			media, q, _ := strings.Cut(part, ";")
-			if strings.EqualFold(strings.TrimSpace(media), typeSSE) && !strings.Contains(strings.ReplaceAll(q, " ", "")+";", "q=0;") {
+			media, params, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(media), typeSSE) && !unwanted(params) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// unwanted says whether the parameters of a media range give it the quality 0, in any of the ways to write that.
+func unwanted(params string) bool {
+	for param := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
+		if q, err := strconv.ParseFloat(value, 64); strings.EqualFold(name, "q") && err == nil && q == 0 {
+			return true
 		}
 	}
 	return false
