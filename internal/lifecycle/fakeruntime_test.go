@@ -25,6 +25,7 @@ type conduct struct {
 	log         string
 	unenforced  []string
 	noUsage     time.Duration // Usage takes that long
+	asked       func()        // called when it is asked for its endpoint: it has just become ready
 }
 
 // fakeRuntime starts instances that are nothing but books: it knows how many hold resources at every moment.
@@ -184,7 +185,12 @@ type fakeInstance struct {
 	stops int   // guarded by rt.mu
 }
 
-func (i *fakeInstance) Endpoint() string { return "http://127.0.0.1:1/" + i.id + "/query" }
+func (i *fakeInstance) Endpoint() string {
+	if i.conduct.asked != nil {
+		i.conduct.asked()
+	}
+	return "http://127.0.0.1:1/" + i.id + "/query"
+}
 
 func (i *fakeInstance) Ready(context.Context) error {
 	switch {

@@ -137,6 +137,30 @@ func TestStopAnywhere(t *testing.T) {
 	})
 }
 
+// A stop in the very moment in which an instance becomes ready is a stop.
+func TestStopAsItBecomesReady(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, quick)
+		r.rt.conduct = func(req myriad.StartRequest) conduct {
+			return conduct{asked: func() {
+				ctx, cancel := context.WithCancel(context.Background())
+				cancel() // it does not wait: this is the instance's own goroutine
+				if err := r.StopInstance(ctx, req.InstanceID); err != nil {
+					t.Error(err)
+				}
+			}}
+		}
+		r.begin()
+		defer r.close()
+		r.packets("a")
+		wantCode(t, "the asker", (<-r.ask(context.Background(), wakeOf("a"))).Err, myriad.TaskErrStart)
+		synctest.Wait()
+		if r.Awake("a") != nil || r.rt.living() != 0 {
+			t.Errorf("on the board: %v, %d alive", r.Awake("a"), r.rt.living())
+		}
+	})
+}
+
 func TestRestartInstance(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, quick)
