@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/containerd/cgroups/v3"
 
@@ -32,8 +31,7 @@ const (
 // hierarchies say where cgroups of ours can be made on this machine.
 type hierarchies struct {
 	v1      map[string]string // folder of version 1 by controller: cpu, cpuacct, memory, pids
-	v2      string            // folder of version 2 that hands on controllers; "" when there is none
-	handed  []string          // controllers that v2 hands on
+	v2      string            // folder of version 2 that may hand on controllers; "" when there is none
 	tracker string            // folder under which whole trees are killed
 	track   int
 }
@@ -59,7 +57,7 @@ func findHierarchies() hierarchies {
 		case m.kind == "cgroup2" && h.tracker == "":
 			base := m.place(unified)
 			if mode == cgroups.Unified {
-				base, h.handed = delegate(base)
+				base = delegate(base)
 				h.v2 = base
 			}
 			h.tracker, h.track = base, trackUnified
@@ -111,48 +109,50 @@ func (m mount) place(own string) string {
 	return dir
 }
 
-// delegate makes base hand controllers on to cgroups below it and says which it does. Version 2 wants no processes in such a cgroup but
-// the root: where we are the only one in there, we go a level down.
-func delegate(base string) (place string, handed []string) {
+// delegate makes base hand controllers on to cgroups below it, and says where below. Version 2 wants no processes in such a cgroup, but the
+// root: where we are the only one in there we go a level down, and where others are nothing is handed on. It must not be tried: with cpu and
+// pids alone it would go through, and leave the cgroups below fit for threads only.
+func delegate(base string) (place string) {
 	if filepath.Base(base) == serverGroup {
 		base = filepath.Dir(base)
 	}
-	handed, err := handOn(base)
-	if errors.Is(err, syscall.EBUSY) && onlySelf(base) {
-		below := filepath.Join(base, serverGroup)
-		if err := os.Mkdir(below, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-			return base, handed
-		}
-		if err := write(filepath.Join(below, "cgroup.procs"), "0"); err != nil {
-			return base, handed
-		}
-		handed, _ = handOn(base) // what is missing is named by Unenforced
+	if exists(filepath.Join(base, "cgroup.type")) && !vacate(base) { // the root has no type
+		return base
 	}
-	return base, handed
+	handOn(base) // the next level sees what came of it
+	return base
 }
 
-// handOn enables those of our controllers that dir has; err is the last that it refused.
-func handOn(dir string) (handed []string, err error) {
+// vacate makes sure that no process is in dir itself, and says whether that is so.
+func vacate(dir string) bool {
+	switch procs, err := os.ReadFile(filepath.Join(dir, "cgroup.procs")); {
+	case err != nil:
+		return false
+	case len(bytes.TrimSpace(procs)) == 0:
+		return true
+	case string(bytes.TrimSpace(procs)) != strconv.Itoa(os.Getpid()):
+		return false
+	}
+	below := filepath.Join(dir, serverGroup)
+	if err := os.Mkdir(below, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return false
+	}
+	return write(filepath.Join(below, "cgroup.procs"), "0") == nil
+}
+
+// handOn enables those of our controllers that dir has, and says which that is.
+func handOn(dir string) (handed []string) {
 	text, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	for _, c := range []string{myriad.LimitCPU, myriad.LimitMemory, myriad.LimitPIDs} {
-		if !bytes.Contains([]byte(" "+strings.TrimSpace(string(text))+" "), []byte(" "+c+" ")) {
-			continue
+	for _, c := range strings.Fields(string(text)) {
+		if slices.Contains([]string{myriad.LimitCPU, myriad.LimitMemory, myriad.LimitPIDs}, c) &&
+			write(filepath.Join(dir, "cgroup.subtree_control"), "+"+c) == nil {
+			handed = append(handed, c)
 		}
-		if e := write(filepath.Join(dir, "cgroup.subtree_control"), "+"+c); e != nil {
-			err = e
-			continue
-		}
-		handed = append(handed, c)
 	}
-	return handed, err
-}
-
-func onlySelf(dir string) bool {
-	text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
-	return err == nil && strings.TrimSpace(string(text)) == strconv.Itoa(os.Getpid())
+	return handed
 }
 
 // write writes one value to a file of a cgroup.

@@ -56,7 +56,7 @@ func groupsOf(owner string) (groups []string) {
 	return groups
 }
 
-const canSeeUnread = true
+const seesProcesses = true
 
 // ownerPIDs are the processes of an owner that run.
 func ownerPIDs(owner string) (pids []int) {

@@ -13,7 +13,7 @@ func countDescriptors(testing.TB) int { return 0 }
 // groupsOf are none: there are no cgroups.
 func groupsOf(string) []string { return nil }
 
-const canSeeUnread = false
+const seesProcesses = false
 
 // ownerPIDs sees nothing here.
 func ownerPIDs(string) []int { return nil }

@@ -86,9 +86,8 @@ func (m *machine) fence(i *instance) (*fence, error) {
 
 // limitUnified puts limits in force by version 2.
 func (f *fence) limitUnified(h hierarchies) {
-	handed, _ := handOn(filepath.Dir(f.tree.dir)) // what is missing is named by Unenforced
 	f.v2 = true
-	for _, name := range handed {
+	for _, name := range handOn(filepath.Dir(f.tree.dir)) { // what is missing is named by Unenforced
 		if apply(f.tree.dir, []string{name}, f.i.req.Limits, true) == nil {
 			f.dirs[name] = f.tree.dir
 		}

@@ -101,7 +101,7 @@ func pidOf(t testing.TB, i myriad.Instance) int {
 }
 
 func TestUnread(t *testing.T) {
-	if !canSeeUnread {
+	if !seesProcesses {
 		t.Skip("this platform does not tell")
 	}
 	r, w, err := os.Pipe()
