@@ -27,9 +27,10 @@ type run struct {
 	span     myriad.TraceParent
 	start    time.Time // guarded by mu until begin has set it, with deadline
 	deadline time.Time
-	recorded atomic.Bool   // the store knew of it when it began
-	done     chan struct{} // closed when all is settled and the record is handed over
-	over     atomic.Bool   // no task may begin any more; set under mu
+	recorded atomic.Bool            // the store knew of it when it began
+	done     chan struct{}          // closed when all is settled and the record is handed over
+	over     atomic.Bool            // no task may begin any more; set under mu
+	inputs   atomic.Pointer[inputs] // those of the task that became ready last
 
 	mu        sync.Mutex         // guards what follows
 	ctx       context.Context    // of the calls; set by begin
