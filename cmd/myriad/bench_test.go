@@ -27,7 +27,7 @@ import (
 
 // wide lifts the limits that must not bind.
 func wide(slots int) func(*config.Config) {
-	return func(c *config.Config) { c.Slots.Total, c.Call.MaxConnections = slots, slots }
+	return func(c *config.Config) { c.Slots.Total = slots }
 }
 
 // BenchmarkSequential is the table that the plan of the Python system's third sprint asks for: tasks on 100 ms agents, one after the other and by Myriad.
