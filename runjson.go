@@ -32,6 +32,11 @@ func (s *RunSummary) append(o *object) {
 // AppendJSON appends the run as the API shows it: its summary and, keyed by task id in plan order, the results there are by now. What only
 // the store keeps beside them (log, key, plan) is not among it.
 func (r *RunRecord) AppendJSON(b []byte) []byte {
+	return r.SpillJSON(b, func(b []byte) []byte { return b })
+}
+
+// SpillJSON is AppendJSON for runs of any length: after every result spill gets what was appended so far, and gives back what to append to.
+func (r *RunRecord) SpillJSON(b []byte, spill func([]byte) []byte) []byte {
 	o := begin(b)
 	r.RunSummary.append(&o)
 	o.key("results")
@@ -39,7 +44,7 @@ func (r *RunRecord) AppendJSON(b []byte) []byte {
 	for i := range r.Results {
 		if result := &r.Results[i]; result.Status != "" {
 			results.anyKey(result.TaskID.Key)
-			results.b = result.AppendJSON(results.b)
+			results.b = spill(result.AppendJSON(results.b))
 		}
 	}
 	o.b = results.end()

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"hash/fnv"
 	"strconv"
-	"strings"
 )
 
 // TraceParent is a W3C trace context: which trace, and which span of it. Span ids are derived, not drawn, so that whoever tells of a span
@@ -18,21 +17,47 @@ type TraceParent struct {
 
 // ParseTraceParent reads a traceparent header of version 00; ok is false for anything else, and for zero ids.
 func ParseTraceParent(s string) (tp TraceParent, ok bool) {
-	parts := strings.Split(s, "-")
-	if len(parts) != 4 || parts[0] != "00" || len(parts[1]) != 32 || len(parts[2]) != 16 || len(parts[3]) != 2 || strings.ToLower(s) != s {
+	const form = "00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-ff"
+	if len(s) != len(form) || s[:3] != form[:3] || s[35] != '-' || s[52] != '-' {
 		return tp, false
 	}
 	var flags [1]byte
-	for _, f := range []struct {
-		into []byte
-		from string
-	}{{tp.TraceID[:], parts[1]}, {tp.SpanID[:], parts[2]}, {flags[:], parts[3]}} {
-		if _, err := hex.Decode(f.into, []byte(f.from)); err != nil {
-			return TraceParent{}, false
-		}
+	if !unhex(tp.TraceID[:], s[3:35]) || !unhex(tp.SpanID[:], s[36:52]) || !unhex(flags[:], s[53:]) {
+		return TraceParent{}, false
 	}
 	tp.Flags = flags[0]
 	return tp, tp.TraceID != [16]byte{} && tp.SpanID != [8]byte{}
+}
+
+// unhexUUID reads the sixteen bytes of a UUID in its usual form.
+func unhexUUID(into []byte, s string) bool {
+	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' && unhex(into[:4], s[:8]) && unhex(into[4:6], s[9:13]) &&
+		unhex(into[6:8], s[14:18]) && unhex(into[8:10], s[19:23]) && unhex(into[10:], s[24:])
+}
+
+// unhex fills into from as many lower-case hexadecimal digits as it takes; false when s holds anything else.
+func unhex(into []byte, s string) bool {
+	if len(s) != 2*len(into) {
+		return false
+	}
+	for i := range into {
+		high, low := digit(s[2*i]), digit(s[2*i+1])
+		if high < 0 || low < 0 {
+			return false
+		}
+		into[i] = byte(high<<4 | low)
+	}
+	return true
+}
+
+func digit(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	}
+	return -1
 }
 
 // String is the header's form.
@@ -51,9 +76,7 @@ func (tp TraceParent) String() string {
 func RunSpan(runID, client string) TraceParent {
 	tp, ok := ParseTraceParent(client)
 	if !ok {
-		if raw, err := hex.DecodeString(strings.ReplaceAll(runID, "-", "")); err == nil && len(raw) == 16 {
-			copy(tp.TraceID[:], raw)
-		} else {
+		if !unhexUUID(tp.TraceID[:], runID) {
 			sum := fnv.New128a()
 			sum.Write([]byte(runID))
 			sum.Sum(tp.TraceID[:0])
@@ -76,13 +99,22 @@ func (tp TraceParent) AttemptSpan(runID, taskKey string, n int) TraceParent {
 	return tp
 }
 
+// spanID is the FNV-1a hash of what it names, which is taken by hand because it is needed several times for every task.
 func spanID(runID, taskKey string, attempt int) (id [8]byte) {
-	h := fnv.New64a()
-	h.Write([]byte(runID))
-	h.Write([]byte{0})
-	h.Write([]byte(taskKey))
-	h.Write([]byte{0})
-	h.Write(strconv.AppendInt(nil, int64(attempt), 10))
-	binary.BigEndian.PutUint64(id[:], h.Sum64()|1) // never zero
+	const offset, prime = 14695981039346656037, 1099511628211
+	sum := uint64(offset)
+	for i := range len(runID) {
+		sum = (sum ^ uint64(runID[i])) * prime
+	}
+	sum *= prime // a zero byte
+	for i := range len(taskKey) {
+		sum = (sum ^ uint64(taskKey[i])) * prime
+	}
+	sum *= prime
+	var digits [20]byte
+	for _, c := range strconv.AppendInt(digits[:0], int64(attempt), 10) {
+		sum = (sum ^ uint64(c)) * prime
+	}
+	binary.BigEndian.PutUint64(id[:], sum|1) // never zero
 	return id
 }

@@ -1,9 +1,11 @@
 package myriad_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"testing"
 
 	"github.com/myriad-mind/myriad"
@@ -76,6 +78,14 @@ func TestTraceParent(t *testing.T) {
 	run := myriad.RunSpan("01890a5d-ac96-774b-bcce-b302099a8057", "")
 	if fmt.Sprintf("%x", run.TraceID) != "01890a5dac96774bbcceb302099a8057" {
 		t.Errorf("the trace of a run without a client's is not its own id: %x", run.TraceID)
+	}
+	if odd := myriad.RunSpan("r", "").TraceID; odd == [16]byte{} || odd != myriad.RunSpan("r", "nonsense").TraceID || odd == myriad.RunSpan("s", "").TraceID {
+		t.Errorf("the trace of a run whose id is no UUID is %x", odd)
+	}
+	sum := fnv.New64a()
+	sum.Write([]byte("r\x00t\x0012"))
+	if got := run.AttemptSpan("r", "t", 12).SpanID; binary.BigEndian.Uint64(got[:]) != sum.Sum64()|1 {
+		t.Errorf("the span's id is %x, want %x", got, sum.Sum64()|1)
 	}
 	a, b := run.AttemptSpan("r", "t", 1), run.AttemptSpan("r", "t", 2)
 	if a == b || a == run.TaskSpan("r", "t") || a != run.AttemptSpan("r", "t", 1) {

@@ -60,8 +60,10 @@ func runDemo(ctx context.Context, opts demo.Options, flags demoFlags, errOut io.
 	cfg := config.Default()
 	cfg.Data, cfg.Listen = dir, flags.listen
 	cfg.Fleet.MaxAgents, cfg.Fleet.MinLife, cfg.Fleet.Docker = flags.maxAgents, demoMinLife, config.DockerOff
+	log := slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: slog.LevelError}))
+	defer takeLibraryLog(log)()
 	var door *door
-	s, err := newServer(ctx, cfg, slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: slog.LevelError})), options{wrapGraph: func(g myriad.Graph) myriad.Graph {
+	s, err := newServer(ctx, cfg, log, options{wrapGraph: func(g myriad.Graph) myriad.Graph {
 		door = newDoor(g)
 		return door
 	}})

@@ -118,7 +118,9 @@ func runLocal(ctx context.Context, agents string, req myriad.RunRequest, follow 
 	defer os.RemoveAll(dir)
 	cfg := config.Default()
 	cfg.Data, cfg.Agents = dir, agents
-	s, err := newServer(ctx, cfg, slog.New(slog.DiscardHandler), options{noListen: true})
+	log := slog.New(slog.DiscardHandler)
+	defer takeLibraryLog(log)()
+	s, err := newServer(ctx, cfg, log, options{noListen: true})
 	if err != nil {
 		return nil, err
 	}

@@ -38,13 +38,14 @@ func bindConfig(flags *pflag.FlagSet, file *string) {
 }
 
 func loadConfig(flags *pflag.FlagSet, file string) (*config.Loaded, error) {
-	loaded, err := config.Load(flags, os.LookupEnv, file)
+	loaded, err := config.Load(flags, os.Environ(), file)
 	return loaded, usageError(err)
 }
 
 func serve(ctx context.Context, cfg config.Config, errOut io.Writer) error {
 	began := time.Now()
 	log := newLogger(errOut, cfg)
+	defer takeLibraryLog(log)()
 	s, err := newServer(ctx, cfg, log, options{})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -248,7 +249,8 @@ func (s *server) url() string {
 
 func (s *server) callConfig(sink myriad.Sink) (call.Config, error) {
 	c := s.cfg
-	cfg := call.Config{Slots: s.dispatcher, Sink: sink, Version: version(), Dial: s.connections.counting(s.dialer.DialContext), MaxConns: c.Call.MaxConnections,
+	cfg := call.Config{Slots: s.dispatcher, Sink: sink, Version: version(), Dial: s.connections.counting(s.dialer.DialContext),
+		MaxConns: cmp.Or(c.Call.MaxConnections, c.Slots.Total), MaxPerHost: max(c.Call.MaxConnections, c.Slots.Total),
 		ConnectTimeout: c.Call.ConnectTimeout, AttemptTimeout: c.Call.AttemptTimeout, Lease: s.lease, MaxJob: int(c.Call.MaxJob), MaxAnswer: int(c.Call.MaxAnswer),
 		ReadingIntents: c.Call.ReadingIntents, MaxAttempts: c.Retry.MaxAttempts,
 		Backoff: resilience.Backoff{Base: c.Retry.BackoffBase, Max: c.Retry.BackoffMax},

@@ -33,7 +33,8 @@ type Config struct {
 	Dial           DialFunc                              // connects and enforces the network policy; nil: the default policy of egress
 	Proxy          func(*http.Request) (*url.URL, error) // nil: none
 	TLS            *tls.Config                           // nil: the system's roots
-	MaxConns       int                                   // idle connections kept in all, and connections per host; 0 is 100
+	MaxConns       int                                   // idle connections kept, in all and of one host; 0 is 100
+	MaxPerHost     int                                   // connections of one host; at least as many as there are slots; 0 is MaxConns
 	ConnectTimeout time.Duration                         // look-up and connect, and the TLS handshake after it; 0 is 10 s
 	AttemptTimeout time.Duration                         // one exchange, connecting included; 0 is 10 s
 	MaxJob         int                                   // bytes of one job; 0 is 8 MiB
@@ -74,6 +75,7 @@ func (c Config) Validate() error {
 		errs = append(errs, errors.New("slots are missing"))
 	}
 	negative("max connections", int64(c.MaxConns))
+	negative("max connections per host", int64(c.MaxPerHost))
 	negative("connect timeout", int64(c.ConnectTimeout))
 	negative("attempt timeout", int64(c.AttemptTimeout))
 	negative("max job", int64(c.MaxJob))
@@ -91,6 +93,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.Version = cmp.Or(c.Version, "dev")
 	c.MaxConns = cmp.Or(c.MaxConns, 100)
+	c.MaxPerHost = cmp.Or(c.MaxPerHost, c.MaxConns)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, egress.DefaultConnectTimeout)
 	c.AttemptTimeout = cmp.Or(c.AttemptTimeout, 10*time.Second)
 	c.MaxJob = cmp.Or(c.MaxJob, 8<<20)

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -78,11 +79,11 @@ func left(t time.Time) int64 { return max(time.Until(t).Milliseconds(), 1) }
 // post has one exchange and reads the answer's body. What it learns on the way, also when it fails, goes into x.
 func post(ctx context.Context, rt http.RoundTripper, to *url.URL, header http.Header, body []byte, limit int, x *exchanged) ([]byte, error) {
 	t := &tracker{}
-	// GetBody stays nil: with it, or with a body that net/http knows how to rewind, the transport would repeat the request by itself when
-	// a reused connection dies.
+	// GetBody stays nil: with it the transport would repeat the request by itself when a reused connection dies. The body is of a kind that
+	// net/http knows to be in memory, so that head and body leave in one write.
 	req := (&http.Request{
 		Method: http.MethodPost, URL: to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, Body: &bodyReader{rest: body}, ContentLength: int64(len(body)),
+		Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 	}).WithContext(t.track(ctx, to.Scheme == "https"))
 	x.stage = stageConnect
 	resp, err := rt.RoundTrip(req)
@@ -105,17 +106,3 @@ func post(ctx context.Context, rt http.RoundTripper, to *url.URL, header http.He
 	x.read = len(raw)
 	return raw, err
 }
-
-// bodyReader is a request body of which nobody knows how to make a second one.
-type bodyReader struct{ rest []byte }
-
-func (r *bodyReader) Read(p []byte) (int, error) {
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	if len(r.rest) == 0 {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (r *bodyReader) Close() error { return nil }

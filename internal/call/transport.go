@@ -19,7 +19,8 @@ const (
 //
 // It speaks HTTP/1.1 only, follows no redirect (it is no Client), uses no proxy unless one is configured, and asks for no compression,
 // so that an answer is as large as it says. Connections come from cfg.Dial, which enforces the network policy. It keeps as many idle
-// connections per host as in all, for the slots of an endpoint are what bounds its connections, and agents hosted together share one.
+// connections per host as in all, and has no more of one host than there are slots: slots are what bounds connections, so that whoever has
+// one does not wait for a connection while his time runs. Agents hosted together share a host.
 // It has no timeout of its own but for connecting: every exchange has one context that bounds all of it.
 func newTransport(cfg Config) *http.Transport {
 	var only http.Protocols
@@ -32,7 +33,7 @@ func newTransport(cfg Config) *http.Transport {
 		DisableCompression:     true,
 		MaxIdleConns:           cfg.MaxConns,
 		MaxIdleConnsPerHost:    cfg.MaxConns,
-		MaxConnsPerHost:        cfg.MaxConns,
+		MaxConnsPerHost:        cfg.MaxPerHost,
 		IdleConnTimeout:        idleConnTimeout,
 		MaxResponseHeaderBytes: maxResponseHeader,
 		Protocols:              &only,

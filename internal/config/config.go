@@ -116,7 +116,7 @@ func Default() Config {
 		Listen: "127.0.0.1:5000", Data: DefaultData(), Grace: 10 * time.Second, LogLevel: "info", LogFormat: "text",
 		Run: Run{Timeout: 30 * time.Second, MaxTimeout: 10 * time.Minute, MaxTasks: 10_000, MaxArgs: 1 << 20, MaxArgsDepth: 64,
 			MaxResults: 256 << 20, MaxRuns: 1000, MaxWaiting: 100_000},
-		Call: Call{ConnectTimeout: 10 * time.Second, AttemptTimeout: 10 * time.Second, MaxJob: 8 << 20, MaxAnswer: 4 << 20, MaxConnections: 100,
+		Call: Call{ConnectTimeout: 10 * time.Second, AttemptTimeout: 10 * time.Second, MaxJob: 8 << 20, MaxAnswer: 4 << 20,
 			ReadingIntents: []string{"define", "describe", "explain", "explain_impact", "explain_limitation", "analyze", "analyze_impact",
 				"analyze_historical_context", "compare", "evaluate", "summarize", "classify", "translate", "search", "lookup"},
 			NetworksAllow: []string{"loopback", "private"}},

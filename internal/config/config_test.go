@@ -34,7 +34,14 @@ func load(t *testing.T, env map[string]string, file string, args ...string) (*Lo
 			t.Fatal(err)
 		}
 	}
-	return Load(flags, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, path)
+	return Load(flags, listed(env), path)
+}
+
+func listed(env map[string]string) (environ []string) {
+	for name, value := range env {
+		environ = append(environ, name+"="+value)
+	}
+	return environ
 }
 
 func TestOrderOfSources(t *testing.T) {

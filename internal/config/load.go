@@ -48,11 +48,13 @@ func (v *flagValue) Type() string {
 	return "value"
 }
 
-// Load makes the effective configuration: flags over the environment over file ("" is none) over defaults. The error lists every mistake of
-// every source, with its key.
-func Load(flags *pflag.FlagSet, env func(string) (string, bool), file string) (*Loaded, error) {
+// Load makes the effective configuration: flags over the environment (NAME=value) over file ("" is none) over defaults. The error lists every
+// mistake of every source, with its key.
+func Load(flags *pflag.FlagSet, environ []string, file string) (*Loaded, error) {
 	l := &Loaded{Config: Default(), sources: make(map[string]string, len(options))}
 	values, mistakes := fileValues(file)
+	env, misspelt := environment(environ)
+	mistakes = append(mistakes, misspelt...)
 	for _, o := range options {
 		l.sources[o.key] = "default"
 		set := func(value, source string) {
@@ -66,7 +68,7 @@ func Load(flags *pflag.FlagSet, env func(string) (string, bool), file string) (*
 			set(v, "file "+file)
 		}
 		for _, a := range append(slices.Clone(o.alias), alias{name: o.env()}) {
-			if v, ok := env(a.name); ok {
+			if v, ok := env[a.name]; ok {
 				set(a.ours(v), "env "+a.name)
 			}
 		}

@@ -116,7 +116,7 @@ func TestConfigFile(t *testing.T) {
 }
 
 func TestFileThatIsNotThere(t *testing.T) {
-	l, err := Load(bound(t), func(string) (string, bool) { return "", false }, filepath.Join(t.TempDir(), "none.yaml"))
+	l, err := Load(bound(t), nil, filepath.Join(t.TempDir(), "none.yaml"))
 	if got := mistakesOf(t, err); len(got) != 1 || !strings.Contains(got[0], "none.yaml") {
 		t.Errorf("mistakes %q of %v", got, l)
 	}
@@ -137,7 +137,7 @@ func TestAMistakeIsToldOnce(t *testing.T) {
 func TestPrecedence(t *testing.T) {
 	sources := []string{"default", "file ", "env HTTP_POOL_MAX", "env MYRIAD_CALL_MAX_CONNECTIONS", "flag --call-max-connections"}
 	for set := range 1 << 4 {
-		env, file, args, want, number := map[string]string{}, "", []string(nil), 0, 100
+		env, file, args, want, number := map[string]string{}, "", []string(nil), 0, 0
 		for i, add := range []func(){
 			func() { file = "call: {max_connections: 1}" },
 			func() { env["HTTP_POOL_MAX"] = "2" },
@@ -177,7 +177,7 @@ func TestEffectivePrintGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := map[string]string{"MYRIAD_CACHE_MAX_BYTES": "8MiB", "HTTP_POOL_MAX": "20"}
-	l, err := Load(flags, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, "myriad.yaml")
+	l, err := Load(flags, listed(env), "myriad.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

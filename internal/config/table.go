@@ -16,7 +16,7 @@ type option struct {
 
 // env is the option's environment name.
 func (o option) env() string {
-	return "MYRIAD_" + strings.ToUpper(strings.ReplaceAll(o.key, ".", "_"))
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(o.key, ".", "_"))
 }
 
 // flag is the option's flag.
@@ -53,7 +53,7 @@ var options = []option{
 	{key: "call.attempt_timeout", help: "one exchange with an agent", into: func(c *Config) any { return &c.Call.AttemptTimeout }},
 	{key: "call.max_job", help: "one job", into: func(c *Config) any { return &c.Call.MaxJob }},
 	{key: "call.max_answer", help: "one answer", into: func(c *Config) any { return &c.Call.MaxAnswer }},
-	{key: "call.max_connections", help: "connections kept to agents", into: func(c *Config) any { return &c.Call.MaxConnections }, alias: []alias{{name: "HTTP_POOL_MAX"}}},
+	{key: "call.max_connections", help: "connections kept to agents; 0 is as many as slots.total", into: func(c *Config) any { return &c.Call.MaxConnections }, alias: []alias{{name: "HTTP_POOL_MAX"}}},
 	{key: "call.proxy", help: "URL of a proxy to agents; none by default, whatever the environment says", into: func(c *Config) any { return &c.Call.Proxy }, check: address(func(c *Config) string { return c.Call.Proxy }, "http", "https", "socks5")},
 	{key: "call.reading_intents", help: "intents that only read, so may be repeated and remembered", into: func(c *Config) any { return &c.Call.ReadingIntents }, check: each(func(c *Config) []string { return c.Call.ReadingIntents }, "intents in lower case", isIntent)},
 	{key: "call.networks_allow", help: "networks that agents may be in: CIDR, or loopback, private, public, link-local, metadata, any", into: func(c *Config) any { return &c.Call.NetworksAllow }},
@@ -121,4 +121,4 @@ var options = []option{
 
 // mayBeZero are the numbers for which 0 has a meaning of its own; all others must be positive.
 var mayBeZero = map[string]bool{"breaker.failure_ratio": true, "breaker.slow_call": true, "breaker.slow_ratio": true, "retry.budget_ratio": true,
-	"retry.budget_min": true, "grace": true, "fleet.total_memory": true, "fleet.min_life": true}
+	"retry.budget_min": true, "grace": true, "call.max_connections": true, "fleet.total_memory": true, "fleet.min_life": true}

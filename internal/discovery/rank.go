@@ -1,7 +1,6 @@
 package discovery
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -28,12 +27,49 @@ func place(c *myriad.Candidate) int {
 	return 3
 }
 
-// rank orders those who may answer the intent: awake exact ones, dormant exact ones, those of every concept; inside a tier by score, then by name.
-// The handlers are as the graph had them at.
+// before says whether candidate a comes before b: awake exact ones, dormant exact ones, those of every concept; inside a tier by score, then by name.
+func before(a, b *myriad.Candidate) bool {
+	if at, other := place(a), place(b); at != other {
+		return at < other
+	}
+	if a.Score != b.Score {
+		return a.Score > b.Score
+	}
+	return a.Agent.Name < b.Agent.Name
+}
+
+// best are the best candidates so far, in order, at most as many as an answer names. Of a concept that tens of thousands handle a look-up asks after
+// the state of few: an agent whose weight alone keeps it from coming in is not scored.
+type best struct {
+	list []myriad.Candidate
+	most int
+}
+
+// beyond says that no agent of this tier and weight comes in, however well it does otherwise.
+func (b *best) beyond(a *myriad.Agent, tier string, weight float64) bool {
+	return len(b.list) == b.most && !before(&myriad.Candidate{Agent: a, Tier: tier, Score: scoreOf(weight)}, &b.list[b.most-1])
+}
+
+func (b *best) add(c myriad.Candidate) {
+	switch {
+	case len(b.list) < b.most:
+		b.list = append(b.list, c)
+	case before(&c, &b.list[b.most-1]):
+		b.list[b.most-1] = c
+	default:
+		return
+	}
+	for at := len(b.list) - 1; at > 0 && before(&b.list[at], &b.list[at-1]); at-- {
+		b.list[at], b.list[at-1] = b.list[at-1], b.list[at]
+	}
+}
+
+// rank orders those who may answer the intent. The handlers are as the graph had them at.
 func (d *Directory) rank(h *myriad.Handlers, at time.Time, intent string, now time.Time) myriad.Found {
 	found := myriad.Found{Concept: h.Concept, Known: len(h.Exact) > 0}
-	if len(h.Exact)+len(h.Any) > 0 {
-		found.Candidates = make([]myriad.Candidate, 0, len(h.Exact)+len(h.Any))
+	ranked := best{most: d.cfg.MaxCandidates}
+	if n := min(len(h.Exact)+len(h.Any), ranked.most); n > 0 {
+		ranked.list = make([]myriad.Candidate, 0, n)
 	}
 	for i := range h.Exact {
 		if a := d.present(&h.Exact[i].Agent); mayAnswer(a, intent) {
@@ -41,31 +77,34 @@ func (d *Directory) rank(h *myriad.Handlers, at time.Time, intent string, now ti
 			if a.Dormant {
 				tier = myriad.TierDormant
 			}
-			found.Candidates = append(found.Candidates, d.candidate(a, h.Exact[i].Weight, tier, intent))
+			if !ranked.beyond(a, tier, h.Exact[i].Weight) {
+				ranked.add(d.candidate(a, h.Exact[i].Weight, tier, intent))
+			}
 		}
 	}
 	for i := range h.Any {
 		if a := d.present(&h.Any[i].Agent); mayAnswer(a, intent) {
 			found.Known = true
-			if slices.ContainsFunc(h.Exact, func(e myriad.Handler) bool { return e.Agent.Name == a.Name }) {
-				continue // it handles the concept itself too
+			if !ranked.beyond(a, myriad.TierAny, h.Any[i].Weight) && !handles(h.Exact, a.Name) { // else it is among them already
+				ranked.add(d.candidate(a, h.Any[i].Weight, myriad.TierAny, intent))
 			}
-			found.Candidates = append(found.Candidates, d.candidate(a, h.Any[i].Weight, myriad.TierAny, intent))
 		}
 	}
-	slices.SortFunc(found.Candidates, func(a, b myriad.Candidate) int {
-		if by := cmp.Or(cmp.Compare(place(&a), place(&b)), cmp.Compare(b.Score, a.Score)); by != 0 {
-			return by
-		}
-		return cmp.Compare(a.Agent.Name, b.Agent.Name)
-	})
-	if len(found.Candidates) > d.cfg.MaxCandidates {
-		found.Candidates = slices.Clip(found.Candidates[:d.cfg.MaxCandidates])
-	}
+	found.Candidates = ranked.list
 	if d.down.Load() {
 		found.Stale, found.Age = true, now.Sub(at)
 	}
 	return found
+}
+
+// handles says whether the agent is one of those that handle the concept itself.
+func handles(exact []myriad.Handler, name string) bool {
+	for i := range exact { // not a range over values: a handler is large
+		if exact[i].Agent.Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // mayAnswer says whether the agent may be asked: it is not switched off, and declares the intent or none at all.
@@ -92,6 +131,9 @@ func (d *Directory) candidate(a *myriad.Agent, weight float64, tier, intent stri
 	if a.Status == myriad.AgentUnhealthy {
 		parts.Availability *= unhealthy
 	}
-	score := floor + (1-floor)*parts.Weight*parts.Availability*parts.Load*parts.Latency
+	score := scoreOf(parts.Weight * parts.Availability * parts.Load * parts.Latency)
 	return myriad.Candidate{Agent: a, Tier: tier, Score: score, Parts: parts}
 }
+
+// scoreOf is the score of a candidate whose parts, none of them over 1, have this product.
+func scoreOf(product float64) float64 { return floor + (1-floor)*product }

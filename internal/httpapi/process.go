@@ -44,7 +44,7 @@ func (a *API) process(w *responder, r *http.Request, body []byte) error {
 	if err != nil {
 		return err
 	}
-	a.replyAppended(w, func(b []byte) []byte { return appendProcessed(b, rec, form.query) })
+	a.replyAppended(w, func(b []byte, spill func([]byte) []byte) []byte { return appendProcessed(b, spill, rec, form.query) })
 	return nil
 }
 
@@ -151,7 +151,7 @@ func falsy(body []byte) bool {
 }
 
 // appendProcessed writes the reply. Status is success whatever the tasks came to, as clients know it.
-func appendProcessed(b []byte, rec *myriad.RunRecord, query bool) []byte {
+func appendProcessed(b []byte, spill func([]byte) []byte, rec *myriad.RunRecord, query bool) []byte {
 	if query && len(rec.Results) > 0 {
 		b = rec.Results[0].AppendJSON(append(b, `{"result":`...))
 		return append(b, `,"status":"success"}`...)
@@ -162,7 +162,7 @@ func appendProcessed(b []byte, rec *myriad.RunRecord, query bool) []byte {
 			b = append(b, ',')
 		}
 		b = append(myriad.AppendJSONString(b, rec.Results[i].TaskID.Key), ':')
-		b = rec.Results[i].AppendJSON(b)
+		b = spill(rec.Results[i].AppendJSON(b))
 	}
 	return append(b, `},"status":"success"}`...)
 }

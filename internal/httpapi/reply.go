@@ -18,6 +18,7 @@ const (
 
 const (
 	chunkSize = 256 << 10 // bytes of a reply that must go out within one write timeout
+	pieceSize = 64 << 10  // bytes of a reply that are sent before the rest is made
 	keepSize  = 1 << 20   // largest buffer worth keeping for the next reply
 )
 
@@ -90,11 +91,45 @@ func (a *API) replyJSON(w http.ResponseWriter, status int, v any) error {
 // buffers are for replies that are appended together.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
-// replyAppended sends what build appends to a pooled buffer, as JSON with status 200.
-func (a *API) replyAppended(w http.ResponseWriter, build func([]byte) []byte) {
+// spilling is one reply while it is appended. What fits into a piece goes out whole with its length; a longer reply goes out piece by piece
+// while it is made, so that it is never in memory whole.
+type spilling struct {
+	w    *responder
+	gone bool // the client is: the rest is made for nobody
+}
+
+// spill sends what has come together when that is a piece, and gives back what to append to.
+func (s *spilling) spill(b []byte) []byte {
+	if len(b) < pieceSize {
+		return b
+	}
+	if !s.w.began {
+		s.w.Header()["Content-Type"] = []string{typeJSON}
+		s.w.WriteHeader(http.StatusOK)
+	}
+	s.send(b)
+	return b[:0]
+}
+
+func (s *spilling) send(b []byte) {
+	if s.gone {
+		return
+	}
+	s.w.extend()
+	_, err := s.w.Write(b)
+	s.gone = err != nil
+}
+
+// replyAppended sends what build appends to a pooled buffer, as JSON with status 200. build hands the buffer to spill wherever it may be sent.
+func (a *API) replyAppended(w *responder, build func(b []byte, spill func([]byte) []byte) []byte) {
 	buf := buffers.Get().(*[]byte)
-	*buf = append(build((*buf)[:0]), '\n')
-	a.reply(w, http.StatusOK, typeJSON, *buf)
+	s := spilling{w: w}
+	*buf = append(build((*buf)[:0], s.spill), '\n')
+	if w.began {
+		s.send(*buf)
+	} else {
+		a.reply(w, http.StatusOK, typeJSON, *buf)
+	}
 	if cap(*buf) <= keepSize {
 		buffers.Put(buf)
 	}

@@ -67,7 +67,7 @@ func (a *API) createRun(w *responder, r *http.Request, body []byte) error {
 	if err != nil {
 		return err
 	}
-	a.replyAppended(w, rec.AppendJSON)
+	a.replyAppended(w, rec.SpillJSON)
 	return nil
 }
 
@@ -120,7 +120,7 @@ func (a *API) getRun(w *responder, r *http.Request, _ []byte) error {
 	if err != nil {
 		return err
 	}
-	a.replyAppended(w, rec.AppendJSON)
+	a.replyAppended(w, rec.SpillJSON)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -127,7 +128,9 @@ func (d *decoder) task(raw json.RawMessage, t *decoded) {
 		switch string(name) {
 		case "task_id":
 			t.hasID = true
-			d.id(t, "task_id", value, &t.task.ID)
+			if rule := d.id(value, &t.task.ID); rule != "" {
+				d.found.add(t.place, "task_id", rule)
+			}
 		case "concept":
 			has.concept = true
 			d.concept(t, value)
@@ -196,7 +199,8 @@ func (d *decoder) dependencies(t *decoded, value json.RawMessage) {
 	}
 	for i, raw := range myriad.Elements(value) {
 		var id myriad.TaskID
-		if !d.id(t, "dependencies["+strconv.Itoa(i)+"]", raw, &id) {
+		if rule := d.id(raw, &id); rule != "" {
+			d.found.add(t.place, "dependencies["+strconv.Itoa(i)+"]", rule)
 			id = myriad.TaskID{} // keeps the places of the others; link passes it over
 		}
 		t.task.Dependencies = append(t.task.Dependencies, id)
@@ -209,9 +213,9 @@ func wholeNumber(raw json.RawMessage) (int64, bool) {
 	return n, err == nil
 }
 
-// names tells repeated names of one object apart without an allocation for the usual few.
+// names tells repeated names of one object apart without an allocation for the usual few. They must not change meanwhile.
 type names struct {
-	few  [12]string
+	few  [12][]byte
 	n    int
 	many map[string]bool
 }
@@ -219,12 +223,12 @@ type names struct {
 // first says that name was not seen before.
 func (s *names) first(name []byte) bool {
 	for _, old := range s.few[:s.n] {
-		if old == string(name) {
+		if bytes.Equal(old, name) {
 			return false
 		}
 	}
 	if s.n < len(s.few) {
-		s.few[s.n] = string(name)
+		s.few[s.n] = name
 		s.n++
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/myriad-mind/myriad"
 )
@@ -28,17 +29,37 @@ func (r *run) makeJob(i int32) *failure {
 	}
 	size := len(job.Args)
 	if deps := r.plan.deps[i]; len(deps) > 0 {
-		job.Dependencies = make(map[string]myriad.Dependency, len(deps))
-		for _, dep := range deps {
-			d := dependency(&r.results[dep])
-			size += len(d.Data)
-			job.Dependencies[r.results[dep].TaskID.Key] = d
-		}
+		inputs := r.inputsOf(deps)
+		job.Dependencies = inputs.byID
+		size += inputs.size
 	}
 	if size > limit {
 		return tooLargeJob(limit)
 	}
 	return nil
+}
+
+// inputs are what jobs carry of the results of their dependencies. They do not change once made: tasks with the same dependencies share them.
+type inputs struct {
+	deps []int32
+	byID map[string]myriad.Dependency
+	size int // bytes of data
+}
+
+// inputsOf is those of the dependencies given, all of them done. The last ones made are kept, because tasks that fan out from the same ones
+// become ready together.
+func (r *run) inputsOf(deps []int32) *inputs {
+	if last := r.inputs.Load(); last != nil && slices.Equal(last.deps, deps) {
+		return last
+	}
+	in := &inputs{deps: deps, byID: make(map[string]myriad.Dependency, len(deps))}
+	for _, dep := range deps {
+		d := dependency(&r.results[dep])
+		in.size += len(d.Data)
+		in.byID[r.results[dep].TaskID.Key] = d
+	}
+	r.inputs.Store(in)
+	return in
 }
 
 func tooLargeJob(limit int) *failure {

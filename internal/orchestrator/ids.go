@@ -8,15 +8,15 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-// id reads a task id; the compatible routes take any scalar and key it as Python's str() would.
-func (d *decoder) id(t *decoded, field string, value json.RawMessage, into *myriad.TaskID) bool {
-	rule := "must be a string or a number"
+// id reads a task id and says which rule it breaks, "" when none; the compatible routes take any scalar and key it as Python's str() would.
+func (d *decoder) id(value json.RawMessage, into *myriad.TaskID) (rule string) {
+	rule = "must be a string or a number"
 	switch value[0] {
 	case '"':
 		key := string(myriad.Unquote(value))
 		*into = myriad.TaskID{Key: key, Raw: value}
 		if key != "" || d.compat {
-			return true
+			return ""
 		}
 		rule = "must not be empty"
 	case '{', '[':
@@ -26,17 +26,16 @@ func (d *decoder) id(t *decoded, field string, value json.RawMessage, into *myri
 	case 't', 'f', 'n':
 		if d.compat {
 			*into = myriad.TaskID{Key: pythonWords[value[0]], Raw: value}
-			return true
+			return ""
 		}
 	default:
 		*into = myriad.TaskID{Key: string(value), Raw: value}
 		if d.compat {
 			into.Key = pythonNumber(string(value))
 		}
-		return true
+		return ""
 	}
-	d.found.add(t.place, field, rule)
-	return false
+	return rule
 }
 
 var pythonWords = map[byte]string{'t': "True", 'f': "False", 'n': "None"}

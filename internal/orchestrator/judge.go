@@ -15,7 +15,8 @@ const maxRequeues = 1000
 func (r *run) judge(i int32, reply *myriad.Reply) (next granted, ok bool, more []int32) {
 	switch {
 	case reply.Outcome.Class() == myriad.ClassSuccess:
-		return next, false, r.conclude(i, r.answered(i, reply))
+		result := r.answered(i, reply)
+		return next, false, r.conclude(i, &result)
 	case r.ctx.Err() != nil && time.Now().Before(r.deadline):
 		r.end(cutLeft)
 	case reply.ErrorCode == myriad.TaskErrRunDeadline || !time.Now().Before(r.deadline):
@@ -82,7 +83,7 @@ func (r *run) unqueue(w *work) *myriad.Turn {
 }
 
 // answered is the result of a task that an agent answered.
-func (r *run) answered(i int32, reply *myriad.Reply) *myriad.Result {
+func (r *run) answered(i int32, reply *myriad.Reply) myriad.Result {
 	result := r.result(i)
 	result.Succeeded = true
 	result.Answer = reply.Answer
@@ -94,7 +95,7 @@ func (r *run) answered(i int32, reply *myriad.Reply) *myriad.Result {
 	result.Provenance.Agent, result.Provenance.Endpoint = reply.Agent, reply.Endpoint
 	r.tasks[i].tellGrowth(&result)
 	r.keep(i, reply)
-	return &result
+	return result
 }
 
 // failed is what a reply other than an answer comes to.

@@ -6,19 +6,19 @@ import (
 	"strconv"
 )
 
-// unique drops tasks without id, and deals with equal ids: a mistake natively; on the compatible routes the later one wins.
-func (d *decoder) unique(tasks []decoded) []decoded {
-	first := make(map[string]int, len(tasks))
-	kept := tasks[:0]
+// unique deals with equal ids, a mistake natively, while on the compatible routes the later one wins, and finds places by the key of the id.
+func (d *decoder) unique(tasks []decoded) (kept []decoded, places map[string]int32) {
+	places = make(map[string]int32, len(tasks))
+	kept = tasks[:0]
 	for _, t := range tasks {
 		if !t.hasID || t.task.ID.Raw == nil {
 			kept = append(kept, t) // its mistake is noted; its dependencies are still checked
 			continue
 		}
-		old, again := first[t.task.ID.Key]
+		old, again := places[t.task.ID.Key]
 		switch {
 		case !again:
-			first[t.task.ID.Key] = len(kept)
+			places[t.task.ID.Key] = int32(len(kept))
 			kept = append(kept, t)
 		case d.compat:
 			kept[old] = t
@@ -27,7 +27,7 @@ func (d *decoder) unique(tasks []decoded) []decoded {
 			kept = append(kept, t)
 		}
 	}
-	return kept
+	return kept, places
 }
 
 // link resolves the dependencies to places.

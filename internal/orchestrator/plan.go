@@ -1,7 +1,6 @@
 package orchestrator
 
 import (
-	"slices"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -31,9 +30,8 @@ func newPlan(req *myriad.RunRequest, l *Limits) (*plan, error) {
 	if !ok {
 		return nil, d.found.err()
 	}
-	tasks = d.unique(tasks)
+	tasks, places := d.unique(tasks)
 	p.adopt(tasks)
-	places := index(p.tasks)
 	d.link(p, tasks, places)
 	order := p.order()
 	if len(order) < len(p.tasks) {
@@ -88,13 +86,4 @@ func (p *plan) order() []int32 {
 		}
 	}
 	return order
-}
-
-// index finds tasks by the key of their id; of equal ones the first.
-func index(tasks []myriad.Task) map[string]int32 {
-	places := make(map[string]int32, len(tasks))
-	for i := range slices.Backward(tasks) {
-		places[tasks[i].ID.Key] = int32(i)
-	}
-	return places
 }

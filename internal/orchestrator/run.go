@@ -27,9 +27,11 @@ type run struct {
 	span     myriad.TraceParent
 	start    time.Time // guarded by mu until begin has set it, with deadline
 	deadline time.Time
-	recorded atomic.Bool   // the store knew of it when it began
-	done     chan struct{} // closed when all is settled and the record is handed over
-	over     atomic.Bool   // no task may begin any more; set under mu
+	recorded atomic.Bool            // the store knew of it when it began
+	done     chan struct{}          // closed when all is settled and the record is handed over
+	carriers chan granted           // unbuffered: to goroutines of the run that have nothing to do
+	over     atomic.Bool            // no task may begin any more; set under mu
+	inputs   atomic.Pointer[inputs] // those of the task that became ready last
 
 	mu        sync.Mutex         // guards what follows
 	ctx       context.Context    // of the calls; set by begin
@@ -53,8 +55,8 @@ func newRun(o *Orchestrator, req *myriad.RunRequest, p *plan) *run {
 	if err != nil {
 		panic("no randomness: " + err.Error()) // crypto/rand never fails on the platforms that Go supports
 	}
-	r := &run{o: o, id: id.String(), plan: p, key: req.IdempotencyKey, trace: req.TraceParent, start: time.Now(), done: make(chan struct{}),
-		tasks: make([]work, len(p.tasks)), results: make([]myriad.Result, len(p.tasks)), left: len(p.tasks),
+	r := &run{o: o, id: id.String(), plan: p, key: req.IdempotencyKey, trace: req.TraceParent, start: time.Now(),
+		done: make(chan struct{}), carriers: make(chan granted), tasks: make([]work, len(p.tasks)), results: make([]myriad.Result, len(p.tasks)), left: len(p.tasks),
 		log: make([]myriad.RunStep, 0, 2+2*len(p.tasks))}
 	r.deadline = r.start.Add(p.timeout)
 	r.span = myriad.RunSpan(r.id, r.trace)

@@ -77,15 +77,28 @@ func (r *run) launch(ready []int32) (own granted, ok bool) {
 	return granted{}, false
 }
 
-// spawn carries a granted task out in a goroutine of its own.
+// spawn carries a granted task out in another goroutine of the run: one that has nothing to do, or a new one. Their stacks have grown to what
+// a call needs, which in a wide run would cost more than all that the orchestrator does for a task.
 func (r *run) spawn(g granted) {
+	select {
+	case r.carriers <- g:
+		return
+	default:
+	}
 	if !r.enter() {
 		g.slot.Release()
 		return
 	}
 	go func() {
 		defer r.o.background.Done()
-		r.carry(g)
+		for {
+			r.carry(g)
+			select {
+			case g = <-r.carriers:
+			case <-r.done:
+				return
+			}
+		}
 	}()
 }
 

@@ -23,28 +23,30 @@ const (
 	packFrom = 4 << 10
 	// maxUnpacked bounds what a damaged length can make us allocate: SQLite itself holds no larger values.
 	maxUnpacked = 1 << 30
+	// keepDraft is the largest draft worth keeping for the next record.
+	keepDraft = 16 << 20
 )
 
-// span is a piece of the raw bytes: offset and length. nil is none.
-type span = *[2]int
+// span is a piece of the raw bytes: offset and length. Length 0 is none.
+type span [2]int
 
 // spans collects raw bytes.
 type spans struct{ raw []byte }
 
 func (s *spans) add(b []byte) span {
 	if len(b) == 0 {
-		return nil
+		return span{}
 	}
 	at := len(s.raw)
 	s.raw = append(s.raw, b...)
-	return &[2]int{at, len(b)}
+	return span{at, len(b)}
 }
 
 // within finds part inside a piece added before, because an answer's data is most of it; else it adds it.
 func (s *spans) within(whole span, part []byte) span {
-	if whole != nil && len(part) > 0 {
+	if len(part) > 0 {
 		if i := bytes.Index(s.raw[whole[0]:whole[0]+whole[1]], part); i >= 0 {
-			return &[2]int{whole[0] + i, len(part)}
+			return span{whole[0] + i, len(part)}
 		}
 	}
 	return s.add(part)
@@ -52,7 +54,7 @@ func (s *spans) within(whole span, part []byte) span {
 
 // get gives a piece; its bytes are shared, not to be changed.
 func (s *spans) get(at span) ([]byte, error) {
-	if at == nil {
+	if at == (span{}) {
 		return nil, nil
 	}
 	from, n := at[0], at[1]
@@ -75,26 +77,51 @@ var compressors = sync.Pool{New: func() any {
 	return w
 }}
 
+// draft is a record while it is encoded: its head, and its raw bytes. Drafts are used again, for a long run's has megabytes.
+type draft struct {
+	spans
+	head   bytes.Buffer
+	encode *json.Encoder // to head
+}
+
+var drafts = sync.Pool{New: func() any {
+	d := &draft{}
+	d.encode = json.NewEncoder(&d.head)
+	return d
+}}
+
+func newDraft() *draft { return drafts.Get().(*draft) }
+
+// free gives the draft back; one that has become very large is left to the garbage collector.
+func (d *draft) free() {
+	if d.head.Cap()+cap(d.raw) > keepDraft {
+		return
+	}
+	d.head.Reset()
+	d.raw = d.raw[:0]
+	drafts.Put(d)
+}
+
 // seal puts head and raw bytes together.
-func seal(head any, s *spans) ([]byte, error) {
-	text, err := json.Marshal(head)
-	if err != nil {
-		return nil, err
+func (d *draft) seal() ([]byte, error) {
+	length := binary.AppendUvarint(nil, uint64(d.head.Len()))
+	size := len(length) + d.head.Len() + len(d.raw)
+	if size > maxUnpacked {
+		return nil, myriad.Errorf(myriad.CodeTooLarge, "a record of %d bytes cannot be stored", size)
 	}
-	body := binary.AppendUvarint(make([]byte, 0, len(text)+len(s.raw)+binary.MaxVarintLen64), uint64(len(text)))
-	body = append(append(body, text...), s.raw...)
-	if len(body) > maxUnpacked {
-		return nil, myriad.Errorf(myriad.CodeTooLarge, "a record of %d bytes cannot be stored", len(body))
+	if size < packFrom {
+		b := make([]byte, 0, 2+binary.MaxVarintLen64+size)
+		b = binary.AppendUvarint(append(b, formatOne, packedNone), uint64(size))
+		return append(append(append(b, length...), d.head.Bytes()...), d.raw...), nil
 	}
-	if len(body) < packFrom {
-		return append(binary.AppendUvarint([]byte{formatOne, packedNone}, uint64(len(body))), body...), nil
-	}
-	out := bytes.NewBuffer(binary.AppendUvarint([]byte{formatOne, packedFlate}, uint64(len(body))))
+	out := bytes.NewBuffer(binary.AppendUvarint([]byte{formatOne, packedFlate}, uint64(size)))
 	w := compressors.Get().(*flate.Writer)
 	defer compressors.Put(w)
 	w.Reset(out)
-	if _, err := w.Write(body); err != nil {
-		return nil, err
+	for _, part := range [][]byte{length, d.head.Bytes(), d.raw} {
+		if _, err := w.Write(part); err != nil {
+			return nil, err
+		}
 	}
 	if err := w.Close(); err != nil {
 		return nil, err

@@ -121,9 +121,12 @@ type storedGood struct {
 }
 
 func encodeGood(a myriad.GoodAnswer) ([]byte, error) {
-	var raw spans
-	head := storedGood{Agent: a.Agent, Endpoint: a.Endpoint, At: nanos(a.At), Answer: storeAnswer(a.Answer, &raw)}
-	return seal(head, &raw)
+	d := newDraft()
+	defer d.free()
+	if err := d.encode.Encode(storedGood{Agent: a.Agent, Endpoint: a.Endpoint, At: nanos(a.At), Answer: storeAnswer(&a.Answer, &d.spans)}); err != nil {
+		return nil, err
+	}
+	return d.seal()
 }
 
 func decodeGood(sealed []byte) (a myriad.GoodAnswer, err error) {

@@ -14,7 +14,7 @@ type storedRun struct {
 	Summary plainSummary   `json:"summary"`
 	Key     string         `json:"key,omitempty"`
 	Hash    string         `json:"hash,omitempty"`
-	Plan    span           `json:"plan,omitempty"`
+	Plan    span           `json:"plan,omitzero"`
 	Kinds   []string       `json:"kinds,omitempty"` // of Log
 	Log     [][3]int64     `json:"log,omitempty"`   // place in Kinds, task, Unix nanoseconds
 	Results []storedResult `json:"results,omitempty"`
@@ -23,7 +23,7 @@ type storedRun struct {
 // storedResult is a Result with its raw parts set apart.
 type storedResult struct {
 	ID         string          `json:"id"`
-	IDRaw      span            `json:"id_raw,omitempty"`
+	IDRaw      span            `json:"id_raw,omitzero"`
 	Status     string          `json:"status,omitempty"`
 	Succeeded  bool            `json:"ok,omitempty"`
 	Answer     *storedAnswer   `json:"answer,omitempty"`
@@ -38,17 +38,17 @@ type plainProvenance myriad.Provenance
 
 // storedAnswer is an Answer with its raw parts set apart.
 type storedAnswer struct {
-	Raw    span   `json:"raw,omitempty"`
+	Raw    span   `json:"raw,omitzero"`
 	Status string `json:"status,omitempty"`
 	Agent  string `json:"agent,omitempty"`
-	Data   span   `json:"data,omitempty"`
+	Data   span   `json:"data,omitzero"`
 	Fault  string `json:"fault,omitempty"`
 }
 
 // storedExtra is an Extra with its raw part set apart.
 type storedExtra struct {
 	Agent    string                   `json:"agent,omitempty"`
-	Data     span                     `json:"data,omitempty"`
+	Data     span                     `json:"data,omitzero"`
 	Message  string                   `json:"message,omitempty"`
 	AgentURL string                   `json:"url,omitempty"`
 	RetryMS  int64                    `json:"retry_ms,omitempty"`
@@ -58,12 +58,12 @@ type storedExtra struct {
 	Queued   *myriad.QueuePosition    `json:"queued,omitempty"`
 }
 
-// encodeRun writes a record; decodeRun gives it back, raw JSON byte for byte.
+// encodeRun writes a record; decodeRun gives it back, raw JSON byte for byte. Results are encoded one by one: together they may be long.
 func encodeRun(rec *myriad.RunRecord) ([]byte, error) {
-	var raw spans
+	d := newDraft()
+	defer d.free()
 	head := storedRun{
-		Summary: plainSummary(rec.RunSummary), Key: rec.IdempotencyKey, Hash: rec.BodyHash, Plan: raw.add(rec.Plan),
-		Log: make([][3]int64, len(rec.Log)), Results: make([]storedResult, len(rec.Results)),
+		Summary: plainSummary(rec.RunSummary), Key: rec.IdempotencyKey, Hash: rec.BodyHash, Plan: d.add(rec.Plan), Log: make([][3]int64, len(rec.Log)),
 	}
 	for i, step := range rec.Log {
 		kind := slices.Index(head.Kinds, step.Kind)
@@ -73,18 +73,33 @@ func encodeRun(rec *myriad.RunRecord) ([]byte, error) {
 		}
 		head.Log[i] = [3]int64{int64(kind), int64(step.Task), nanos(step.At)}
 	}
-	for i := range rec.Results {
-		head.Results[i] = storeResult(&rec.Results[i], &raw)
+	if err := d.encode.Encode(&head); err != nil {
+		return nil, err
 	}
-	return seal(head, &raw)
+	if len(rec.Results) > 0 {
+		d.head.Truncate(d.head.Len() - len("}\n")) // never an empty object: it has a summary
+		d.head.WriteString(`,"results":[`)
+	}
+	for i := range rec.Results {
+		if i > 0 {
+			d.head.WriteByte(',')
+		}
+		if err := d.encode.Encode(storeResult(&rec.Results[i], &d.spans)); err != nil {
+			return nil, err
+		}
+	}
+	if len(rec.Results) > 0 {
+		d.head.WriteString(`]}`)
+	}
+	return d.seal()
 }
 
-func storeResult(r *myriad.Result, raw *spans) storedResult {
-	s := storedResult{
-		ID: r.TaskID.Key, IDRaw: raw.add(r.TaskID.Raw), Status: r.Status, Succeeded: r.Succeeded, Answer: storeAnswer(r.Answer, raw),
+func storeResult(r *myriad.Result, raw *spans) *storedResult {
+	s := &storedResult{
+		ID: r.TaskID.Key, IDRaw: raw.add(r.TaskID.Raw), Status: r.Status, Succeeded: r.Succeeded, Answer: storeAnswer(&r.Answer, raw),
 		Code: r.ErrorCode, Message: r.ErrorMessage, Provenance: plainProvenance(r.Provenance),
 	}
-	if x := r.Extra; !reflect.ValueOf(x).IsZero() {
+	if x := &r.Extra; !reflect.ValueOf(x).Elem().IsZero() {
 		s.Extra = &storedExtra{
 			Agent: x.AgentName, Data: raw.add(x.Data), Message: x.Message, AgentURL: x.AgentURL, RetryMS: x.RetryAfterMS,
 			Because: x.SkippedBecause, Growth: x.NeurogenesisData, NewAgent: x.NewAgent, Queued: x.Queued,
@@ -93,7 +108,7 @@ func storeResult(r *myriad.Result, raw *spans) storedResult {
 	return s
 }
 
-func storeAnswer(a myriad.Answer, raw *spans) *storedAnswer {
+func storeAnswer(a *myriad.Answer, raw *spans) *storedAnswer {
 	if a.Raw == nil && a.Data == nil && a.Status == "" && a.AgentName == "" && a.Fault == "" {
 		return nil
 	}

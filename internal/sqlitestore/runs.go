@@ -43,8 +43,9 @@ func (s *Store) RecordRunNow(ctx context.Context, rec *myriad.RunRecord) error {
 func (s *Store) writeRuns(ctx context.Context, rows []encodedRun, dead []string) error {
 	change := s.rows.begin()
 	err := s.write(ctx, "write run records", func(tx *sql.Tx) error {
+		dropID, add, drop := tx.StmtContext(ctx, s.stmts.dropRunID), tx.StmtContext(ctx, s.stmts.addRun), tx.StmtContext(ctx, s.stmts.dropRun)
 		for _, id := range dead {
-			if _, err := tx.StmtContext(ctx, s.stmts.dropRunID).ExecContext(ctx, id); err != nil {
+			if _, err := dropID.ExecContext(ctx, id); err != nil {
 				return err
 			}
 			change.remove(id)
@@ -53,7 +54,7 @@ func (s *Store) writeRuns(ctx context.Context, rows []encodedRun, dead []string)
 			if known, ok := change.row(r.id); ok && known.done && !r.status.Done() {
 				continue // late news of a finished run
 			}
-			res, err := tx.StmtContext(ctx, s.stmts.addRun).ExecContext(ctx, r.id, r.status, nullable(r.key), len(r.record), r.summary, r.record)
+			res, err := add.ExecContext(ctx, r.id, r.status, nullable(r.key), len(r.record), r.summary, r.record)
 			if err != nil {
 				return err
 			}
@@ -64,7 +65,7 @@ func (s *Store) writeRuns(ctx context.Context, rows []encodedRun, dead []string)
 			change.add(r.id, runRow{seq: seq, size: int64(len(r.record)), done: r.status.Done()})
 		}
 		for _, seq := range change.evict(s.opts.MaxRuns, s.opts.MaxRunBytes) {
-			if _, err := tx.StmtContext(ctx, s.stmts.dropRun).ExecContext(ctx, seq); err != nil {
+			if _, err := drop.ExecContext(ctx, seq); err != nil {
 				return err
 			}
 		}
