@@ -146,7 +146,7 @@ func fromEnvironment(t *testing.T) config.Config {
 	t.Helper()
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	config.Bind(flags)
-	loaded, err := config.Load(flags, os.LookupEnv, "")
+	loaded, err := config.Load(flags, os.Environ(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,9 @@ func (f *fence) launch(c *child, l *cell) error {
 			return err
 		}
 		f.m.noClone.Store(true)
-		c.cmd = &exec.Cmd{Path: plain.Path, Args: plain.Args, Dir: plain.Dir, Env: plain.Env, Stdin: plain.Stdin, Stdout: plain.Stdout, Stderr: plain.Stderr}
+		c.cmd = &exec.Cmd{
+			Path: plain.Path, Args: plain.Args, Dir: plain.Dir, Env: plain.Env, Stdin: plain.Stdin, Stdout: plain.Stdout, Stderr: plain.Stderr,
+		}
 	}
 	joins := f.joins
 	if l.tree.dir != "" {

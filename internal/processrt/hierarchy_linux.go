@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/containerd/cgroups/v3"
+	"golang.org/x/sys/unix"
 
 	"github.com/myriad-mind/myriad"
 )
@@ -73,6 +74,9 @@ func findHierarchies() hierarchies {
 	}
 	if h.tracker == "" && freezer != "" {
 		h.tracker, h.track = freezer, trackFreezer
+	}
+	if h.tracker != "" && unix.Access(filepath.Join(h.tracker, "cgroup.procs"), unix.W_OK) != nil {
+		h.tracker, h.v2 = "", "" // processes cannot be moved below it
 	}
 	return h
 }

@@ -38,7 +38,7 @@ func newProbe() *http.Client {
 
 // start starts the process with a port that is free now. Whoever takes that port first meanwhile is found out by ready.
 func (h *httpHost) start() error {
-	port, err := freePort()
+	port, err := h.i.rt.ports.take()
 	if err != nil {
 		return myriad.Errorf(myriad.CodeUnavailable, "start of %s: %w", h.i.agent, err)
 	}
@@ -50,15 +50,6 @@ func (h *httpHost) start() error {
 		gone: h.gone,
 	})
 	return err
-}
-
-func freePort() (int, error) {
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a port: %w", err)
-	}
-	port := ln.Addr().(*net.TCPAddr).Port
-	return port, ln.Close()
 }
 
 // gone ends the instance with its process, unless that was asked for.
@@ -125,6 +116,7 @@ func (h *httpHost) carry(context.Context, job) answer {
 
 // end asks the process to end and kills it when ctx ends.
 func (h *httpHost) end(ctx context.Context) {
+	defer h.i.rt.ports.giveBack(h.port)
 	if h.child == nil {
 		return
 	}

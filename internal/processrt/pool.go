@@ -246,17 +246,18 @@ func (p *pool) refuse(err error) answer {
 
 // gone takes a worker of which nothing is left out of the pool. It is called by the worker's child, once.
 func (p *pool) gone(w *worker) {
-	why, left, answered, sawJob := w.fate()
+	f := w.fate()
+	harmless := f.harmless(w.err)
 	p.mu.Lock()
 	p.places--
 	delete(p.all, w)
 	p.idle = slices.DeleteFunc(p.idle, func(x *worker) bool { return x == w })
 	closed := p.closed
 	var fatal error
-	if !closed && !errors.Is(why, errAbandoned) && !(left && answered && w.err == nil) {
-		p.failed() // whoever leaves after its work has not failed, nor has who was killed for its caller's sake
+	if !closed && !harmless {
+		p.failed()
 	}
-	if !closed && left && !sawJob {
+	if !closed && f.left && !f.sawJob {
 		if p.idleEnds++; !p.answered || p.idleEnds >= stillborn {
 			fatal = fmt.Errorf("its worker ended before it took a job: %s", w.how())
 		}
@@ -268,8 +269,8 @@ func (p *pool) gone(w *worker) {
 	notBefore := p.notBefore
 	p.wake()
 	p.mu.Unlock()
-	if !closed {
-		p.i.log.note(fmt.Sprintf("a worker is gone: %v (%s)", why, w.how()))
+	if !closed && !harmless {
+		p.i.log.note(fmt.Sprintf("a worker is gone: %v (%s)", f.why, w.how()))
 	}
 	switch {
 	case fatal != nil:

@@ -33,6 +33,7 @@ type Runtime struct {
 	machine machine
 	shims   shims
 	states  states
+	ports   ports
 	probe   *http.Client // asks children in the mode http how they are
 	work    sync.WaitGroup
 

@@ -158,10 +158,26 @@ func (w *worker) ask(ctx context.Context, line []byte) ([]byte, error) {
 	return nil, w.reason()
 }
 
-// fate says what became of a worker of which nothing is left.
-func (w *worker) fate() (why error, leftByItself, answered, sawJob bool) {
+// fate is what became of a worker of which nothing is left.
+type fate struct {
+	why    error // why it is not used any more
+	left   bool  // it ended by itself
+	worked bool  // it answered a job at least
+	sawJob bool  // it took a job at least, or may have
+}
+
+func (w *worker) fate() fate {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	leftByItself = errors.Is(w.spoiled, errMute) || errors.Is(w.spoiled, errDeaf)
-	return w.spoiled, leftByItself, w.answered, w.answered || w.given && w.unread != w.written
+	return fate{
+		why:    w.spoiled,
+		left:   errors.Is(w.spoiled, errMute) || errors.Is(w.spoiled, errDeaf),
+		worked: w.answered,
+		sawJob: w.answered || w.given && w.unread != w.written,
+	}
+}
+
+// harmless says that nobody is to blame: the worker left after its work, or was killed for its caller's sake.
+func (f fate) harmless(err error) bool {
+	return errors.Is(f.why, errAbandoned) || f.left && f.worked && err == nil
 }
