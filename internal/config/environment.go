@@ -15,7 +15,7 @@ import (
 const envPrefix = "MYRIAD_"
 
 // otherVariables are ours too, but no keys: those of clients, and those that agents are started with, which may be Myriad servers again.
-var otherVariables = []string{"MYRIAD_SERVER", "MYRIAD_TOKEN_FILE", "MYRIAD_CONFIG", "MYRIAD_NONCE", "MYRIAD_PACKET", "MYRIAD_PACKET_FILE", "MYRIAD_AGENT",
+var otherVariables = []string{"MYRIAD_SERVER", "MYRIAD_TOKEN_FILE", "MYRIAD_CONFIG", "MYRIAD_NONCE", "MYRIAD_PACKET", "MYRIAD_PACKET_FILE", "MYRIAD_AGENT", "MYRIAD_BIND",
 	"MYRIAD_OWNER", "MYRIAD_INSTANCE", "MYRIAD_WORKER", "MYRIAD_DEADLINE_MS", "MYRIAD_IDEMPOTENCY_KEY"}
 
 // serviceLink matches what Kubernetes puts into the environment of every container beside a service named myriad, or myriad-something.
