@@ -14,6 +14,7 @@ import (
 // loadAgents makes the graph hold exactly the agents of the agents file, of those that belong to a file. A file with mistakes changes nothing.
 func (s *server) loadAgents(ctx context.Context) error {
 	var agents []myriad.Agent
+	silent := false
 	if s.cfg.Agents != "" {
 		file, err := config.ReadAgents(s.cfg.Agents)
 		if err != nil {
@@ -22,11 +23,14 @@ func (s *server) loadAgents(ctx context.Context) error {
 		if err := s.checkEndpoints(ctx, file.Agents); err != nil {
 			return err
 		}
-		agents = file.Agents
+		agents, silent = file.Agents, file.Silent
 	}
 	before, err := s.store.DeclaredAgents(ctx)
 	if err != nil {
 		return err
+	}
+	if silent && len(before) > 0 {
+		return myriad.Errorf(myriad.CodeInvalid, "the agents file %s is empty, which may be a mistake: agents: [] would remove the %d that it declared", s.cfg.Agents, len(before))
 	}
 	declared := map[string]bool{}
 	for _, a := range agents {

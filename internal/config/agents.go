@@ -14,6 +14,7 @@ import (
 // AgentsFile is the content of an agents file.
 type AgentsFile struct {
 	Agents []myriad.Agent
+	Silent bool // it has no list of agents, not even an empty one; so has a file that was cut off
 	shape  *shape
 }
 
@@ -53,7 +54,7 @@ func ParseAgents(data []byte, dir string) (*AgentsFile, error) {
 	if err := strict(raw, &file); err != nil && len(mistakes) == 0 {
 		mistakes = append(mistakes, myriad.Mistake{Rule: err.Error()})
 	}
-	out := &AgentsFile{Agents: make([]myriad.Agent, 0, len(file.Agents)), shape: shape}
+	out := &AgentsFile{Agents: make([]myriad.Agent, 0, len(file.Agents)), Silent: file.Agents == nil, shape: shape}
 	first := make(map[string]int, len(file.Agents))
 	for i, item := range file.Agents {
 		if broken[i] {
