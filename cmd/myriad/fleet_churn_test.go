@@ -67,7 +67,8 @@ func TestChurn(t *testing.T) {
 	}
 	for i := range agents {
 		name := fmt.Sprint("Churned_", i)
-		if b, err := c.Breaker(t.Context(), name); err != nil || len(b) != 1 || b[0].State != "closed" || b[0].ConsecutiveFailures != 0 {
+		b, err := c.Breaker(t.Context(), name) // none of an agent that nobody happened to ask
+		if err != nil || len(b) > 1 || len(b) == 1 && (b[0].State != "closed" || b[0].ConsecutiveFailures != 0) {
 			t.Errorf("%s: %+v, %v", name, b, err)
 		}
 	}
