@@ -109,6 +109,12 @@ func newRoot() *cobra.Command {
 	})
 	root.AddCommand(serveCommand(), runCommand(), demoCommand(), agentsCommand(), fleetCommand(), discoverCommand(), runsCommand(), eventsCommand(),
 		configCommand(), versionCommand(), hostCommand())
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" { // runs, so that its arguments are checked: a shell that it does not know is bad usage
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	wrapArgs(root)
 	return root
 }
