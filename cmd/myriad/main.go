@@ -37,6 +37,7 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Wr
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
+	addCompletion(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
@@ -109,14 +110,20 @@ func newRoot() *cobra.Command {
 	})
 	root.AddCommand(serveCommand(), runCommand(), demoCommand(), agentsCommand(), fleetCommand(), discoverCommand(), runsCommand(), eventsCommand(),
 		configCommand(), versionCommand(), hostCommand())
-	root.InitDefaultCompletionCmd()
-	for _, cmd := range root.Commands() {
-		if cmd.Name() == "completion" { // runs, so that its arguments are checked: a shell that it does not know is bad usage
-			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-		}
-	}
 	wrapArgs(root)
 	return root
+}
+
+// addCompletion adds the command that writes completions, once it is known where to. It runs, so that its arguments are checked: a shell that
+// it does not know is bad usage.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			wrapArgs(cmd)
+		}
+	}
 }
 
 // wrapArgs makes wrong arguments a matter of usage, with the exit code of one.
