@@ -77,7 +77,7 @@ func BenchmarkWake(b *testing.B) {
 
 // soonFast waits for readiness as a fleet does, fast at first.
 func soonFast(b *testing.B, i myriad.Instance) {
-	for pause := 200 * time.Microsecond; i.Ready(b.Context()) != nil; pause = min(2*pause, 10*time.Millisecond) {
+	for pause := 200 * time.Microsecond; i.Ready(b.Context()) != nil; pause = min(2*pause, 2*time.Millisecond) {
 		select {
 		case <-i.Exited():
 			b.Fatal(i.Err(), i.LastLog())

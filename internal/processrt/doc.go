@@ -11,6 +11,10 @@
 // limits it, counts it and ends it, whatever it started and wherever that went. What the platform cannot put in force is named by
 // Unenforced and in the log.
 //
+// A process that exits takes everything that it started with it: what a job or an agent leaves in the background does not outlive it. A
+// program of the mode http stays in the foreground and listens at 127.0.0.1 alone; it is ready when its listening socket is seen to be its
+// own, or /health gives its nonce, and it answers.
+//
 // Start reading at Runtime.Start, then instance.go for an instance's life, child.go for one process, and one of worker.go, exec.go and
 // http.go for what becomes of a job.
 package processrt

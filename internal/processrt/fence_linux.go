@@ -42,6 +42,8 @@ type cell struct {
 	mu   sync.Mutex
 	note string // why the fence killed it; guarded by mu
 	pid  int    // of the child, 0 once it may be another's; guarded by mu
+	// orphans are those below the child that may become children of this process; guarded by mu.
+	orphans map[int]bool
 }
 
 func (f *fence) joined() []string {
@@ -221,6 +223,7 @@ func (f *fence) close() error {
 
 // kill kills the child and all that it started.
 func (l *cell) kill() {
+	l.expectOrphans()
 	if l.tree.dir != "" {
 		l.tree.kill()
 		return
@@ -294,6 +297,7 @@ func (l *cell) remove() error {
 	l.f.mu.Lock()
 	delete(l.f.cells, l)
 	l.f.mu.Unlock()
+	defer l.reapOrphans()
 	if l.tree.dir == "" {
 		return killTree(0, l.mark())
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/myriad-mind/myriad"
 )
 
@@ -87,6 +89,26 @@ func TestGrandchildOfAKilledWorker(t *testing.T) {
 		gone(t, worker)
 		gone(t, grandchild)
 		works(t, i)
+	})
+}
+
+// TestOrphansAreReaped: where orphans become children of the server, those that it killed leave no zombies.
+func TestOrphansAreReaped(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	each(t, func(t *testing.T, r *rig) {
+		i := r.awake(command(myriad.ModeStdio, "stdio"))
+		pid := int(job1(t, i, `{"do":"grandchild"}`).data().(float64))
+		stop(t, i, patience)
+		if p, there := processOf(pid); there && p.parent == os.Getpid() {
+			t.Errorf("the grandchild is there: %+v", p)
+		}
 	})
 }
 
