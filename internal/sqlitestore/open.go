@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/google/uuid"
@@ -64,7 +65,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, myriad.Errorf(myriad.CodeUnavailable, "make the data directory: %w", err)
 	}
-	lock, err := hold(dir)
+	lock, err := hold(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -78,17 +79,28 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	return s, nil
 }
 
+// How long a data directory that is in use is waited for, and how often it is tried. When a process is killed while it starts another, that one has
+// the lock's file open too until it becomes a program of its own, a moment later.
+const (
+	lockWait  = time.Second
+	lockRetry = 10 * time.Millisecond
+)
+
 // hold takes the exclusive lock of a data directory; the system gives it back even when the process is killed.
-func hold(dir string) (*flock.Flock, error) {
+func hold(ctx context.Context, dir string) (*flock.Flock, error) {
 	lock := flock.New(filepath.Join(dir, lockName), flock.SetPermissions(0o600))
-	ok, err := lock.TryLock()
-	if err != nil {
-		return nil, myriad.Errorf(myriad.CodeUnavailable, "lock the data directory %s: %w", dir, err)
-	}
-	if !ok {
+	waiting, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	_, err := lock.TryLockContext(waiting, lockRetry)
+	switch {
+	case err == nil:
+		return lock, nil
+	case ctx.Err() != nil:
+		return nil, coded(ctx, "lock the data directory "+dir, err)
+	case waiting.Err() != nil:
 		return nil, myriad.Errorf(myriad.CodeStoreInUse, "the data directory %s is in use by another process", dir)
 	}
-	return lock, nil
+	return nil, myriad.Errorf(myriad.CodeUnavailable, "lock the data directory %s: %w", dir, err)
 }
 
 func (s *Store) open(ctx context.Context) error {
