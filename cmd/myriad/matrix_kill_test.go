@@ -76,7 +76,7 @@ func killedAgainAndAgain(t *testing.T, kills int, rng *rand.Rand) {
 	v.start()
 	for v.life = 1; v.life <= kills && !t.Failed(); v.life++ {
 		v.hold()
-		v.loadAndKill(time.Duration(rng.Int64N(int64(time.Second))))
+		v.loadAndKill(time.Duration(rng.Int64N(int64(longestLife()))))
 		v.start()
 		v.checkStore()
 		v.checkAgents()
@@ -90,6 +90,14 @@ func killedAgainAndAgain(t *testing.T, kills int, rng *rand.Rand) {
 		t.Errorf("after %d lives these were carried out again: %+v", v.life, once)
 	}
 	t.Logf("killed %d times; %d questions have answers", kills, len(v.asked))
+}
+
+// longestLife bounds the time from the begin of the load to the kill.
+func longestLife() time.Duration {
+	if long() {
+		return 2 * time.Second
+	}
+	return time.Second
 }
 
 // start brings the server up and waits until it says where it is.
@@ -173,6 +181,7 @@ func (v *victim) heldPlan(i int) client.Plan {
 func (v *victim) loadAndKill(after time.Duration) {
 	v.t.Helper()
 	v.told, v.killing = nil, false
+	v.lag.forget()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var all sync.WaitGroup
@@ -193,7 +202,7 @@ func (v *victim) loadAndKill(after time.Duration) {
 	killed := time.Now()
 	v.kill()
 	all.Wait()
-	written := killed.Add(-5*flushEvery - 5*v.lag.is())
+	written := killed.Add(-3*flushEvery - 3*v.lag.is())
 	v.told = slices.DeleteFunc(v.told, func(r told) bool { return r.at.After(written) })
 	for _, r := range v.told {
 		v.asked[r.question] = true

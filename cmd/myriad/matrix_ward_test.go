@@ -274,6 +274,13 @@ func (m *lagMeter) is() time.Duration {
 	return m.worst
 }
 
+// forget begins anew.
+func (m *lagMeter) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.worst = 0
+}
+
 // slack is what a deadline may be missed by: 100 ms, and the hand-overs from the timer to the record that each can be as late as the worst that was measured.
 func (m *lagMeter) slack() time.Duration { return 100*time.Millisecond + 5*m.is() }
 
