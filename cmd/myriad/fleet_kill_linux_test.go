@@ -58,7 +58,6 @@ type doomed struct {
 	rng   *rand.Rand
 	data  string
 	owner string
-	env   []string
 	args  []string
 	nap   string   // what the unmarked children are told to sleep, by which they are known
 	names []string // of the agents that were registered
