@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -172,8 +173,15 @@ func lineage() map[int]bool {
 // killTree kills the process root (0 is none), every process in its session or with the mark, and those below them, until there are none.
 func killTree(root int, m mark) error {
 	pause := time.Millisecond
+	killed := map[int]process{}
 	for deadline := time.Now().Add(removeGrace); ; time.Sleep(pause) {
-		left := tree(processes(), root, m)
+		all := processes()
+		left := tree(all, root, m)
+		for _, p := range all { // one that is dying has no environment to know it by any more
+			if was, ok := killed[p.pid]; ok && was.start == p.start && !p.dead() && !slices.ContainsFunc(left, func(l process) bool { return l.pid == p.pid }) {
+				left = append(left, p)
+			}
+		}
 		if len(left) == 0 {
 			return nil
 		}
@@ -185,6 +193,7 @@ func killTree(root int, m mark) error {
 		}
 		for _, p := range left {
 			signalExactly(p, unix.SIGKILL)
+			killed[p.pid] = p
 		}
 		pause = min(2*pause, 20*time.Millisecond)
 	}
