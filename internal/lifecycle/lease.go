@@ -2,10 +2,11 @@ package lifecycle
 
 import "github.com/myriad-mind/myriad"
 
-// Awake is the live card of an agent that is awake: a copy of the agent with its Endpoint, and not Dormant. It is nil for everybody else. The
-// card is shared and must not be changed. Awake takes no lock.
+// Awake is the live card of an agent that is awake: a copy of the agent with its Endpoint, and not Dormant. It is nil for everybody else, also for
+// one that gives out no leases any more and is about to leave the board: whoever found it there would look for it again and again. The card is
+// shared and must not be changed. Awake takes no lock.
 func (m *Manager) Awake(name string) *myriad.Agent {
-	if l := m.board.get(name); l != nil {
+	if l := m.board.get(name); l != nil && l.held.Load()&closed == 0 {
 		return l.card
 	}
 	return nil
