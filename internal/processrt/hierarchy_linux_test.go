@@ -144,29 +144,3 @@ func FuzzParseStat(f *testing.F) {
 		_, _ = parseStat(name) // anything at all must not break it
 	})
 }
-
-// TestListeners reads what the kernel shows of sockets.
-func TestListeners(t *testing.T) {
-	const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1 0 100 0 0 10 0
-   1: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 222 1 0 100 0 0 10 0
-   2: 0200007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 333 1 0 100 0 0 10 0
-   3: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 444 1 0 100 0 0 10 0
-   4: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 555 1 0 100 0 0 10 0
-`
-	for port, want := range map[int]struct {
-		inodes string
-		open   bool
-	}{8080: {"111 222", true}, 8081: {"444", false}, 54321: {"", false}} {
-		inodes := map[string]bool{}
-		open := scanListeners(strings.NewReader(table), port, inodes)
-		for _, inode := range strings.Fields(want.inodes) {
-			if !inodes[inode] {
-				t.Errorf("port %d: %s is missing in %v", port, inode, inodes)
-			}
-		}
-		if len(inodes) != len(strings.Fields(want.inodes)) || open != want.open {
-			t.Errorf("port %d: %v, open %v", port, inodes, open)
-		}
-	}
-}
