@@ -1,10 +1,21 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"runtime/pprof"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,184 +24,256 @@ import (
 	"github.com/myriad-mind/myriad"
 	"github.com/myriad-mind/myriad/client"
 	"github.com/myriad-mind/myriad/internal/config"
-	"github.com/myriad-mind/myriad/internal/faultproxy"
+	"github.com/myriad-mind/myriad/internal/inprocrt"
+	"github.com/myriad-mind/myriad/internal/processrt"
 )
 
-// BenchmarkOneOfTenDead compares how many tasks of nine agents are answered while the tenth is well, and while it is dead in one of two ways and its breaker has
-// opened. Every run asks all ten, so that the tenth is asked as often as the others. Pairs alternate.
-func BenchmarkOneOfTenDead(b *testing.B) {
-	for name, fault := range map[string]faultproxy.Fault{"refuses": {Mode: faultproxy.Refuse}, "hangs": {Mode: faultproxy.Blackhole}} {
-		b.Run(name, func(b *testing.B) {
-			f := newBenchFleet(b)
-			var ratios, rates []float64
-			f.measure(b, time.Second)
-			for range 15 {
-				well := f.measure(b, 400*time.Millisecond)
-				f.tenthIs(b, fault, "open")
-				dead := f.measure(b, 400*time.Millisecond)
-				f.tenthIs(b, faultproxy.Fault{}, "closed")
-				ratios, rates = append(ratios, dead/well), append(rates, well)
-			}
-			b.Logf("one of ten %s: the others' tasks %.0f/s when all are well, %.3f of it beside the dead one (%.3f to %.3f)", name, median(rates), median(ratios),
-				slices.Min(ratios), slices.Max(ratios))
-			b.ReportMetric(median(ratios), "of-healthy")
-		})
-	}
+// scriptAgent is the smallest program that is an agent.
+const scriptAgent = `import sys, json
+for line in sys.stdin:
+    print(json.dumps({"data": json.loads(line)["concept"]}))
+`
+
+// waker is a kind of agent to be woken, and what it must not take.
+type waker struct {
+	name    string
+	callers int
+	samples int
+	target  time.Duration // of p99
+	agent   func(b *testing.B, name string) myriad.Agent
+	runtime func(b *testing.B) (myriad.Runtime, error) // for its bare start; nil: told by its own benchmarks
 }
 
-// benchFleet is a server before ten agents that each take 2 ms.
-type benchFleet struct {
-	client *client.Client
-	tenth  *patient
+func inproc(*testing.B) (myriad.Runtime, error) {
+	return inprocrt.New(inprocrt.Config{Logger: slog.New(slog.DiscardHandler)})
 }
 
-const benchCallers = 20
+func processes(b *testing.B) (myriad.Runtime, error) {
+	return processrt.New(processrt.Config{Dir: b.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+}
 
-func newBenchFleet(b *testing.B) *benchFleet {
-	b.Helper()
-	_, c := startServer(b, wide(200), func(cfg *config.Config) { cfg.Call.AttemptTimeout = time.Second })
-	f := &benchFleet{client: c}
-	for i := range 10 {
-		name, url := fmt.Sprintf("Agent%d_AI", i), startAgent(b, func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			time.Sleep(2 * time.Millisecond)
-			say(w, "here")
-		})
-		if i == 9 {
-			f.tenth = startPatient(b, "Tenth_AI", 1)
-			f.tenth.agent.Set(faultproxy.Behaviour{Delay: 2 * time.Millisecond})
-			name, url = f.tenth.name, f.tenth.proxy.URL()+"/query"
+func benchKnower(_ *testing.B, name string) myriad.Agent { return knower(name, name, "it is "+name) }
+
+// BenchmarkWake is the time of a task, from a client's request to its answer, whose agent sleeps, beside the bare start of the same agent by its
+// runtime to its first answer.
+func BenchmarkWake(b *testing.B) {
+	python := func(b *testing.B, name string) myriad.Agent {
+		path, err := exec.LookPath("python3")
+		if err != nil {
+			b.Skip("python3 is not installed")
 		}
-		put(b, c, myriad.Agent{Name: name, Endpoint: url, Concepts: []string{fmt.Sprint("concept", i)}, MaxConcurrency: 20})
+		a := program(b, name, name, myriad.ModeStdio, "")
+		a.Template.Command, a.Template.Env = []string{path, "-S", "-c", scriptAgent}, nil
+		return a
 	}
-	return f
+	child := func(b *testing.B, name string) myriad.Agent {
+		return program(b, name, name, myriad.ModeStdio, "stdio")
+	}
+	for _, w := range []waker{
+		{"inproc, 1 caller", 1, 500, 2 * time.Millisecond, benchKnower, inproc},
+		{"inproc, 10 callers", 10, 2000, 6 * time.Millisecond, benchKnower, inproc},
+		{"Go child", 1, 150, 25 * time.Millisecond, child, processes},
+		{"Python", 1, 100, 100 * time.Millisecond, python, processes},
+	} {
+		b.Run(w.name, w.bench)
+	}
 }
 
-// tenthIs breaks the tenth agent, or mends it, and waits until its breaker says so.
-func (f *benchFleet) tenthIs(b *testing.B, fault faultproxy.Fault, state string) {
-	b.Helper()
-	if err := f.tenth.proxy.Set(fault); err != nil {
+func (w waker) bench(b *testing.B) {
+	s, _ := startServer(b, func(cfg *config.Config) {
+		cfg.Fleet.MaxAgents, cfg.Fleet.MaxQueue, cfg.Fleet.MinLife = w.samples+10, w.samples, 0
+	})
+	c := ownerOf(b, s.url(), s.cfg.Data)
+	w.register(b, c)
+	took := w.tasks(b, c, true)
+	awake := w.tasks(b, c, false)
+	rt, err := w.runtime(b)
+	if err != nil {
 		b.Fatal(err)
 	}
-	if state == "closed" { // rather than wait half a minute for the probe
-		for _, action := range []string{client.BreakerClose, client.BreakerAuto} {
-			if _, err := f.client.SetBreaker(b.Context(), f.tenth.name, action); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	plan := client.Plan{}
-	for i := range tripsAfter {
-		plan.Add(client.Task{ID: fmt.Sprint(i), Concept: "concept9", Intent: "do"})
-	}
-	soon(b, "the breaker of the tenth agent is "+state, func() bool {
-		if _, err := f.client.Run(b.Context(), plan); err != nil {
-			b.Fatal(err)
-		}
-		states, err := f.client.Breaker(b.Context(), f.tenth.name)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return len(states) == 1 && states[0].State == state
-	})
+	w.report(b, took, awake, w.bare(b, rt))
 }
 
-// measure asks all ten for d and gives how many tasks the first nine answered in a second.
-func (f *benchFleet) measure(b *testing.B, d time.Duration) float64 {
-	b.Helper()
-	var answered atomic.Int64
-	var all sync.WaitGroup
-	begin := time.Now()
-	for range benchCallers {
-		all.Go(func() {
-			for time.Since(begin) < d {
-				plan := client.Plan{}
-				for i := range 10 {
-					plan.Add(client.Task{ID: fmt.Sprint(i), Concept: fmt.Sprint("concept", i), Intent: "do"})
-				}
-				rec, err := f.client.Run(b.Context(), plan)
-				if err != nil {
-					b.Error(err)
+func (w waker) register(b *testing.B, c *client.Client) {
+	for i := range w.samples {
+		put(b, c, w.agent(b, fmt.Sprint("Sleeper_", i)))
+	}
+}
+
+// tasks asks each agent once: all of them sleep, or none.
+func (w waker) tasks(b *testing.B, c *client.Client, asleep bool) (took []time.Duration) {
+	mustOne(b, c, "Sleeper_0", "do", nil) // the first of all finds nothing warm
+	var next atomic.Int64
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for range w.callers {
+		asking.Go(func() {
+			for i := int(next.Add(1)); i < w.samples; i = int(next.Add(1)) {
+				begin := time.Now()
+				rec, err := c.Run(b.Context(), client.Plan{Tasks: []client.Task{{ID: "1", Concept: fmt.Sprint("Sleeper_", i), Intent: "do"}}})
+				d := time.Since(begin)
+				if err != nil || !rec.Results[0].Succeeded || asleep != (rec.Results[0].Provenance.ColdStartMS > 0) {
+					b.Errorf("%+v, %v", rec, err)
 					return
 				}
-				for i := range rec.Results {
-					if r := &rec.Results[i]; r.TaskID.Key != "9" {
-						if !r.Succeeded {
-							b.Errorf("a task of a healthy agent: %s", r.ErrorMessage)
-						}
-						answered.Add(1)
-					}
-				}
-			}
-		})
-	}
-	all.Wait()
-	return float64(answered.Load()) / time.Since(begin).Seconds()
-}
-
-// BenchmarkHedging compares the slowest of the answers with and without hedges while one of two candidates answers 20 times slower than the other: how long
-// 99 of 100 tasks take at the most, and how many calls the agents get for them. Servers with and without hedges alternate, both fresh.
-func BenchmarkHedging(b *testing.B) {
-	var tails, calls, slowest []float64
-	for range 3 {
-		without, one := hedged(b, false)
-		with, more := hedged(b, true)
-		tails, calls, slowest = append(tails, with/without), append(calls, more/one), append(slowest, without)
-	}
-	b.Logf("one of two answers 20 times slower: p99 %.0f ms without hedges, %.3f of it with them (%.3f to %.3f); calls %.3f (%.3f to %.3f)", median(slowest)*1000,
-		median(tails), slices.Min(tails), slices.Max(tails), median(calls), slices.Min(calls), slices.Max(calls))
-	b.ReportMetric(median(tails), "of-p99")
-	b.ReportMetric(median(calls), "calls")
-}
-
-// hedged gives the p99 of tasks in seconds, and the calls for each of them.
-func hedged(b *testing.B, on bool) (p99, calls float64) {
-	b.Helper()
-	const fast, callers, warm, each = 20 * time.Millisecond, 8, 60, 150 // hedges need to know an agent's times
-	_, c := startServer(b, func(cfg *config.Config) { cfg.Hedge.Enabled, cfg.Cache.Enabled = on, false })
-	var got [2]atomic.Int64
-	for i, takes := range []time.Duration{fast, 20 * fast} {
-		url := startAgent(b, func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			got[i].Add(1)
-			time.Sleep(takes)
-			say(w, "here")
-		})
-		put(b, c, myriad.Agent{Name: fmt.Sprintf("Agent%d_AI", i), Endpoint: url, Concepts: []string{"both"}, MaxConcurrency: callers})
-	}
-	ask := func(n int) *myriad.RunRecord {
-		rec, err := c.Run(b.Context(), client.Plan{Tasks: []client.Task{{ID: "1", Concept: "both", Intent: "define", Args: question(n)}}})
-		if err != nil || rec.Status != myriad.RunSuccess {
-			b.Errorf("%+v, %v", rec, err)
-		}
-		return rec
-	}
-	var warming sync.WaitGroup
-	for range callers {
-		warming.Go(func() {
-			for n := 0; n < warm || got[1].Load() < 22; n++ {
-				ask(n)
-			}
-		})
-	}
-	warming.Wait()
-	got[0].Store(0)
-	got[1].Store(0)
-	var mu sync.Mutex
-	var took []float64
-	var all sync.WaitGroup
-	for who := range callers {
-		all.Go(func() {
-			for n := range each {
-				rec := ask(who*each + n)
 				mu.Lock()
-				took = append(took, rec.DurationMS/1000)
+				took = append(took, d)
 				mu.Unlock()
 			}
 		})
 	}
-	all.Wait()
-	slices.Sort(took)
-	b.Logf("hedges %v: fast %d, slow %d calls for %d tasks", on, got[0].Load(), got[1].Load(), len(took))
-	return took[len(took)*99/100], float64(got[0].Load()+got[1].Load()) / float64(len(took))
+	asking.Wait()
+	return took
+}
+
+// bare starts agents by their runtime alone, until they answered once.
+func (w waker) bare(b *testing.B, rt myriad.Runtime) (took []time.Duration) {
+	defer rt.Close(context.Background())
+	if _, err := rt.Recover(b.Context(), "bench"); err != nil {
+		b.Fatal(err)
+	}
+	for i := range min(w.samples, 200) {
+		begin := time.Now()
+		inst, err := rt.Start(b.Context(), myriad.StartRequest{InstanceID: fmt.Sprint("bare-", i), OwnerID: "bench", Nonce: "n",
+			Limits: myriad.Limits{CPU: 0.5, MemoryBytes: 256 << 20, PIDs: 64}, Packet: myriad.Packet{Agent: w.agent(b, fmt.Sprint("Sleeper_", i)), Revision: 1}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for inst.Ready(b.Context()) != nil {
+			time.Sleep(100 * time.Microsecond)
+		}
+		askBare(b, inst.Endpoint(), fmt.Sprint("Sleeper_", i))
+		took = append(took, time.Since(begin))
+		if err := inst.Stop(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return took
+}
+
+func askBare(b *testing.B, url, concept string) {
+	resp, err := http.Post(url, "application/json", strings.NewReader(fmt.Sprintf(`{"task_id":"1","concept":%q,"intent":"do","args":{}}`, concept)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if raw, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		b.Fatalf("%s, %v", raw, err)
+	}
+}
+
+func quantile(of []time.Duration, q float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(of))
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
+}
+
+func (w waker) report(b *testing.B, took, awake, bare []time.Duration) {
+	b.Helper()
+	if b.Failed() || len(took) == 0 {
+		return
+	}
+	b.Logf("%s: %d tasks whose agent slept p50 %v, p99 %v (is to be %v); once it is awake p50 %v, p99 %v; the runtime's bare start p50 %v, p99 %v", w.name, len(took),
+		quantile(took, 0.5), quantile(took, 0.99), w.target, quantile(awake, 0.5), quantile(awake, 0.99), quantile(bare, 0.5), quantile(bare, 0.99))
+	b.ReportMetric(float64(quantile(took, 0.5).Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(quantile(took, 0.99).Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(quantile(took, 0.5))/float64(quantile(awake, 0.5)+quantile(bare, 0.5)), "x-awake-and-bare")
+}
+
+// BenchmarkAwakeHeap is what an awake agent in this process costs, in everything that the server keeps of it, after it has answered once.
+func BenchmarkAwakeHeap(b *testing.B) {
+	const agents = 4000
+	s, _ := startServer(b, func(cfg *config.Config) {
+		cfg.Fleet.MaxAgents, cfg.Fleet.MaxQueue, cfg.Store.MaxRuns = 2*agents, agents, 10
+	})
+	c := ownerOf(b, s.url(), s.cfg.Data)
+	w := waker{callers: 4, samples: agents, agent: benchKnower}
+	w.register(b, c)
+	heap := func() float64 {
+		var m runtime.MemStats
+		for range 3 {
+			runtime.GC()
+		}
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	before := heap()
+	w.tasks(b, c, true)
+	awake := heap()
+	f := fleetOf(b, c)
+	limits := map[string]any{"max_agents": 1, "min_life_ms": 0}
+	if _, err := c.SetFleetLimits(b.Context(), limits); err != nil {
+		b.Fatal(err)
+	}
+	eventually(b, func() (bool, string) { f := fleetOf(b, c); return f.InUse <= 1, "all fall asleep" })
+	asleep := heap()
+	b.Logf("%d awake: %.0f bytes of heap each with what is remembered of it, %.0f of which are given back when it falls asleep", f.InUse, (awake-before)/agents, (awake-asleep)/agents)
+	b.ReportMetric((awake-asleep)/agents, "B/awake")
+	b.ReportMetric((awake-before)/agents, "B/known")
+}
+
+// BenchmarkManagerAtFullChurn is the share of one core that the manager of the fleet takes while agents fall asleep and wake as quickly as they can: its
+// own work by the profile, without that of the runtimes.
+func BenchmarkManagerAtFullChurn(b *testing.B) {
+	for _, kind := range []struct {
+		name  string
+		agent func(b *testing.B, name string) myriad.Agent
+	}{{"inproc", benchKnower}, {"Go child", func(b *testing.B, name string) myriad.Agent { return program(b, name, name, myriad.ModeStdio, "stdio") }}} {
+		b.Run(kind.name, func(b *testing.B) {
+			s, _ := startServer(b, capped(20, 0))
+			c := ownerOf(b, s.url(), s.cfg.Data)
+			for i := range 40 {
+				put(b, c, kind.agent(b, fmt.Sprint("Sleeper_", i)))
+			}
+			profile := filepath.Join(b.TempDir(), "cpu")
+			f, err := os.Create(profile)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := pprof.StartCPUProfile(f); err != nil {
+				b.Skip(err)
+			}
+			const d = 5 * time.Second
+			begin := time.Now()
+			var cold atomic.Int64
+			var asking sync.WaitGroup
+			for n := range 30 {
+				asking.Go(func() {
+					for i := n; time.Since(begin) < d && !b.Failed(); i += 7 {
+						if mustOne(b, c, fmt.Sprint("Sleeper_", i%40), "do", nil).Provenance.ColdStartMS > 0 {
+							cold.Add(1)
+						}
+					}
+				})
+			}
+			asking.Wait()
+			took := time.Since(begin)
+			pprof.StopCPUProfile()
+			if err := f.Close(); err != nil {
+				b.Fatal(err)
+			}
+			manager := profiled(b, profile, "-focus=internal/lifecycle", "-ignore=internal/(processrt|inprocrt)")
+			b.Logf("%s: %.0f wakes/s; the manager takes %.1f %% of one core, %.0f us for a wake and a sleep; the whole process %.1f %%", kind.name,
+				float64(cold.Load())/took.Seconds(), 100*manager.Seconds()/took.Seconds(), manager.Seconds()*1e6/float64(max(cold.Load(), 1)),
+				100*profiled(b, profile).Seconds()/took.Seconds())
+			b.ReportMetric(100*manager.Seconds()/took.Seconds(), "%-of-core")
+		})
+	}
+}
+
+// profiled is the CPU time of a profile that options of pprof choose.
+func profiled(b *testing.B, file string, options ...string) time.Duration {
+	b.Helper()
+	out, err := exec.CommandContext(b.Context(), "go", append(append([]string{"tool", "pprof", "-top", "-unit=ms"}, options...), file)...).CombinedOutput()
+	if err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	m := regexp.MustCompile(`Showing nodes accounting for ([0-9.]+)ms`).FindSubmatch(out)
+	if m == nil {
+		b.Fatalf("%s", out)
+	}
+	var ms float64
+	if err := json.NewDecoder(bytes.NewReader(m[1])).Decode(&ms); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(ms * float64(time.Millisecond))
 }
