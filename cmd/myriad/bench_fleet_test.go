@@ -75,14 +75,14 @@ func BenchmarkWake(b *testing.B) {
 		{"Go child", 1, 150, 25 * time.Millisecond, child, processes},
 		{"Python", 1, 100, 100 * time.Millisecond, python, processes},
 	} {
-		b.Run(w.name, w.bench)
+		b.Run(w.name, func(b *testing.B) { w.bench(b) })
 	}
 }
 
-func (w waker) bench(b *testing.B) {
-	s, _ := startServer(b, func(cfg *config.Config) {
+func (w waker) bench(b *testing.B, change ...func(*config.Config)) {
+	s, _ := startServer(b, append(change, func(cfg *config.Config) {
 		cfg.Fleet.MaxAgents, cfg.Fleet.MaxQueue, cfg.Fleet.MinLife = w.samples+10, w.samples, 0
-	})
+	})...)
 	c := ownerOf(b, s.url(), s.cfg.Data)
 	w.register(b, c)
 	took := w.tasks(b, c, true)
