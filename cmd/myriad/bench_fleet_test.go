@@ -34,6 +34,40 @@ for line in sys.stdin:
     print(json.dumps({"data": json.loads(line)["concept"]}))
 `
 
+// goAgent is the same in Go.
+const goAgent = `package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+)
+
+func main() {
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		var job struct{ Concept string }
+		if err := json.Unmarshal(in.Bytes(), &job); err != nil {
+			panic(err)
+		}
+		fmt.Printf("{\"data\":%q}\n", job.Concept)
+	}
+}
+`
+
+func builtAgent(b *testing.B) string {
+	b.Helper()
+	dir := b.TempDir()
+	source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "agent")
+	if err := os.WriteFile(source, []byte(goAgent), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", program, source).CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	return program
+}
+
 // waker is a kind of agent to be woken, and what it must not take.
 type waker struct {
 	name    string
@@ -66,8 +100,11 @@ func BenchmarkWake(b *testing.B) {
 		a.Template.Command, a.Template.Env = []string{path, "-S", "-c", scriptAgent}, nil
 		return a
 	}
+	lean := builtAgent(b)
 	child := func(b *testing.B, name string) myriad.Agent {
-		return program(b, name, name, myriad.ModeStdio, "stdio")
+		a := program(b, name, name, myriad.ModeStdio, "")
+		a.Template.Command, a.Template.Env = []string{lean}, nil
+		return a
 	}
 	for _, w := range []waker{
 		{"inproc, 1 caller", 1, 500, 2 * time.Millisecond, benchKnower, inproc},
