@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"unicode/utf8"
 )
 
 // Fields ranges over the members of a JSON object in reading order: each name, unescaped, and its value as it was written. raw must be
@@ -112,9 +113,9 @@ func nestedEnd(raw []byte, i int) int {
 	return len(raw)
 }
 
-// Unquote is the text of a JSON string given with its quotes.
+// Unquote is the text of a JSON string given with its quotes. Bytes that are no UTF-8 become U+FFFD, as in encoding/json.
 func Unquote(quoted []byte) []byte {
-	if bytes.IndexByte(quoted, '\\') < 0 {
+	if bytes.IndexByte(quoted, '\\') < 0 && utf8.Valid(quoted) {
 		if len(quoted) < 2 {
 			return nil
 		}

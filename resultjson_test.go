@@ -216,6 +216,7 @@ func FuzzFields(f *testing.F) {
 	f.Add([]byte(`{"a":1,"b":[{"c":"]}"}],"d\"e":null}`))
 	f.Add([]byte(`{"a"`))
 	f.Add([]byte(`[1,`))
+	f.Add([]byte("{\"\x80\":null}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got := map[string]string{}
 		for name, value := range Fields(data) {
