@@ -87,6 +87,35 @@ func TestBusyAgentGivesWay(t *testing.T) {
 	}
 }
 
+// Two units that come back in the same moment, each while the other is still out, leave nobody to give way; whoever waits is still served at once.
+func TestLastUnitsComeBackTogether(t *testing.T) {
+	for _, unit := range []int64{oneLease, onePin} {
+		bubble(t, func(t *testing.T) {
+			limits := quick
+			limits.MaxAgents = 1
+			r := newRig(t, limits).begin()
+			defer r.close()
+			r.packets("busy", "waits")
+			r.use("busy")
+			l := r.board.get("busy")
+			if !l.take(oneLease) || !l.take(unit) {
+				t.Fatal("not awake")
+			}
+			time.Sleep(5 * time.Second) // past its minimum life
+			answer := r.ask(context.Background(), wakeOf("waits"))
+			time.Sleep(time.Second)
+			at := time.Now()
+			l.settle(oneLease) // release, after it has seen that the other one is out
+			l.settle(unit)
+			w := <-answer
+			if took := time.Since(at); w.Err != nil || took > time.Second {
+				t.Fatalf("served after %v: %v", took, w.Err)
+			}
+			w.Release()
+		})
+	}
+}
+
 // Two agents that need the same place take turns: each answers those who woke it before it goes, and lives its minimum life.
 func TestNoMutualEviction(t *testing.T) {
 	bubble(t, func(t *testing.T) {

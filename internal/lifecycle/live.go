@@ -60,10 +60,14 @@ func (l *live) release(unit int64) {
 	l.settle(unit)
 }
 
-// settle gives a lease or pin back whoever waits.
+// settle gives a lease or pin back whoever waits. It may turn out to be the last one all the same, because another came back beside it, or
+// somebody began to wait meanwhile: then it is for the schedule to see that nobody holds it.
 func (l *live) settle(unit int64) {
-	if held := l.held.Add(-unit); held&closed != 0 && leases(held) == 0 {
+	switch held := l.held.Add(-unit); {
+	case held&closed != 0 && leases(held) == 0:
 		l.once.Do(func() { close(l.drained) })
+	case held == 0 && l.manager.hungry.Load():
+		l.manager.reconsider()
 	}
 }
 

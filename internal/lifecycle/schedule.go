@@ -21,6 +21,15 @@ func (m *Manager) schedule() {
 	}
 }
 
+// reconsider is told of an instance that has fallen idle without giving way.
+func (m *Manager) reconsider() {
+	m.lock()
+	defer m.unlock()
+	if m.unmet {
+		m.schedule()
+	}
+}
+
 // dueUnmet has Run look again when the next idle instance is old enough to give way. Those at work do it when they fall idle. mu is held.
 func (m *Manager) dueUnmet() {
 	for _, i := range m.instances {
