@@ -25,9 +25,9 @@ type Config struct {
 	CallTimeout time.Duration // for one exchange with the daemon; 30 s
 	Parallel    int           // containers that are created and started at once, the rest wait; 4
 	Logger      *slog.Logger  // slog.Default()
-	// Learned is told what the knowledge agent of a container has been told, when it is stopped in order, so that its packet can follow. It is
+	// Learned is told what the knowledge agent of an instance has been told, when that is stopped in order, so that its packet can follow. It is
 	// called by Stop and must be quick. Nil is nobody.
-	Learned func(agent string, k myriad.Knowledge)
+	Learned func(instance, agent string, k myriad.Knowledge)
 }
 
 func (c Config) withDefaults() Config {

@@ -67,11 +67,13 @@ func TestKnowledgeInContainer(t *testing.T) {
 // TestLearnedFollows: what the agent in a container is told comes to the server when it is stopped, and is in the packet of the next.
 func TestLearnedFollows(t *testing.T) {
 	type lesson struct {
-		agent string
-		k     myriad.Knowledge
+		instance, agent string
+		k               myriad.Knowledge
 	}
 	var told []lesson
-	b := newBench(t, Config{HostImage: hostImage(t), Learned: func(agent string, k myriad.Knowledge) { told = append(told, lesson{agent, k}) }})
+	b := newBench(t, Config{HostImage: hostImage(t), Learned: func(instance, agent string, k myriad.Knowledge) {
+		told = append(told, lesson{instance, agent, k})
+	}})
 	i := b.awake(t, b.request(knowing("the rise and fall of the sea")))
 	stop(t, i, patience)
 	if len(told) > 0 {
@@ -89,7 +91,7 @@ func TestLearnedFollows(t *testing.T) {
 	}
 	stop(t, i, patience)
 	stop(t, i, patience)
-	if len(told) != 1 || told[0].agent != "Tides" || told[0].k.Learned["causes"].Content != "the moon" || told[0].k.Concept != "tides" {
+	if len(told) != 1 || told[0].instance != i.label.instance || told[0].agent != "Tides" || told[0].k.Learned["causes"].Content != "the moon" || told[0].k.Concept != "tides" {
 		t.Errorf("learned %+v", told)
 	}
 }

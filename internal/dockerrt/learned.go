@@ -26,7 +26,7 @@ func (i *instance) hear(ctx context.Context) {
 		return
 	}
 	if k != nil {
-		i.r.cfg.Learned(i.label.agent, *k)
+		i.r.cfg.Learned(i.label.instance, i.label.agent, *k)
 	}
 }
 

@@ -88,10 +88,10 @@ func exchange(t testing.TB, url, body string, edit func(r *http.Request)) (*http
 func TestKnowledgeOverHTTP(t *testing.T) {
 	var mu sync.Mutex
 	var heard []string
-	r := opened(t, Config{Learned: func(agent string, k myriad.Knowledge) {
+	r := opened(t, Config{Learned: func(instance, agent string, k myriad.Knowledge) {
 		mu.Lock()
 		defer mu.Unlock()
-		heard = append(heard, agent+" "+k.Learned["history"].Content)
+		heard = append(heard, instance+" "+agent+" "+k.Learned["history"].Content)
 	}})
 	p := tides("factbase_basic")
 	i := started(t, r, "01890a5d-ac96-774b-bcce-b302099a8057", p)
@@ -114,7 +114,7 @@ func TestKnowledgeOverHTTP(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if want := []string{p.Agent.Name + " mills"}; !slices.Equal(heard, want) {
+	if want := []string{"01890a5d-ac96-774b-bcce-b302099a8057 " + p.Agent.Name + " mills"}; !slices.Equal(heard, want) {
 		t.Errorf("Learned heard %v, want %v", heard, want)
 	}
 }

@@ -14,9 +14,10 @@ import (
 // Config is what a Runtime is made from. Its zero value is usable.
 type Config struct {
 	Logger *slog.Logger // slog.Default()
-	// Learned is told when an agent has been told something, with all that it knows then, so that its packet can follow. It is called by
-	// the request that taught the agent, one call at a time for each agent, and must be quick. k is shared and must not be changed.
-	Learned func(agent string, k myriad.Knowledge)
+	// Learned is told when an agent has been told something in one of its instances, with all that it knows there then, so that its packet can
+	// follow. It is called by the request that taught the agent, one call at a time for each instance, and must be quick. k is shared and must not be
+	// changed.
+	Learned func(instance, agent string, k myriad.Knowledge)
 }
 
 // Runtime hosts instances in this process. It is a myriad.Runtime.
@@ -104,7 +105,11 @@ func (r *Runtime) handler(req myriad.StartRequest) (http.Handler, error) {
 	t := req.Packet.Agent.Template
 	switch {
 	case t != nil && t.Kind == myriad.TemplateKnowledge:
-		return NewKnowledge(req.Packet, KnowledgeOptions{Nonce: req.Nonce, Learned: r.cfg.Learned})
+		opts := KnowledgeOptions{Nonce: req.Nonce}
+		if tell, id := r.cfg.Learned, req.InstanceID; tell != nil {
+			opts.Learned = func(agent string, k myriad.Knowledge) { tell(id, agent, k) }
+		}
+		return NewKnowledge(req.Packet, opts)
 	case t != nil && t.Kind == myriad.TemplateHandler:
 		if h := r.registered(t.ID); h != nil {
 			return h, nil

@@ -26,6 +26,7 @@ type conduct struct {
 	unenforced  []string
 	noUsage     time.Duration // Usage takes that long
 	asked       func()        // called when it is asked for its endpoint: it has just become ready
+	stopping    func()        // called by Stop, before anything ends
 }
 
 // fakeRuntime starts instances that are nothing but books: it knows how many hold resources at every moment.
@@ -227,6 +228,9 @@ func (i *fakeInstance) Stop(ctx context.Context) error {
 	i.stops++
 	n := i.stops
 	i.rt.mu.Unlock()
+	if i.conduct.stopping != nil {
+		i.conduct.stopping()
+	}
 	if n <= i.conduct.stopPanics {
 		panic("Stop is broken")
 	}

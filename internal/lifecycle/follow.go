@@ -1,6 +1,10 @@
 package lifecycle
 
-import "github.com/myriad-mind/myriad"
+import (
+	"math"
+
+	"github.com/myriad-mind/myriad"
+)
 
 // changed has the fleet follow a packet that was written: what waits starts from it, what starts begins anew with its askers, and what serves an
 // earlier revision ends; the next task wakes the new one.
@@ -8,6 +12,7 @@ func (m *Manager) changed(p myriad.Packet) {
 	host, err := m.hostOf(p)
 	m.lock()
 	defer m.unlock()
+	m.outdate(p.Agent.Name, p.Revision)
 	if m.phase != running {
 		return
 	}
@@ -38,6 +43,17 @@ func (m *Manager) changed(p myriad.Packet) {
 	m.schedule()
 }
 
+// outdate has nothing be kept of what instances of revisions before this one learn: it is about what was written over. Those that wait for room
+// start from what is written now. mu is held.
+func (m *Manager) outdate(agent string, revision int64) {
+	for _, i := range m.instances {
+		if i.agent == agent && i.machine.state() != queued && i.revision() < revision {
+			i.dated = true
+		}
+	}
+	m.lessons.forget(agent)
+}
+
 // follow has instances of one revision of a packet count as ones of a later revision, with which they agree.
 func (m *Manager) follow(p myriad.Packet, was int64) {
 	m.mu.Lock()
@@ -53,9 +69,9 @@ func (m *Manager) follow(p myriad.Packet, was int64) {
 
 // gone ends what there is of an agent that was deleted.
 func (m *Manager) gone(name string) {
-	m.lessons.forget(name)
 	m.lock()
 	defer m.unlock()
+	m.outdate(name, math.MaxInt64)
 	r := m.residents[name]
 	if r == nil {
 		return

@@ -44,6 +44,7 @@ type instance struct {
 	resting bool      // it crashed, and waits to be started again
 	buried  time.Time // when it failed for good
 	crashes int       // restarts after crashes
+	dated   bool      // its packet was written anew or deleted since
 	fault   string    // why it failed
 	lastLog string
 	missing []string // limits that are not in force

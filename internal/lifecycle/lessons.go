@@ -28,6 +28,17 @@ func (l *lessons) init() {
 	l.pending, l.some = map[string]*myriad.Knowledge{}, make(chan struct{}, 1)
 }
 
+// add has an agent's lesson wait, in place of an earlier one; false when too many wait.
+func (l *lessons) add(name string, k *myriad.Knowledge) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, waits := l.pending[name]; !waits && len(l.pending) >= mostLessons {
+		return false
+	}
+	l.pending[name] = k
+	return true
+}
+
 // of is what waits for an agent, nil when nothing does.
 func (l *lessons) of(name string) *myriad.Knowledge {
 	l.mu.Lock()
@@ -58,22 +69,23 @@ func (l *lessons) names() []string {
 	return slices.Collect(maps.Keys(l.pending))
 }
 
-// Learned has the packet of a knowledge agent follow what the agent was told. It is written behind, at most a second late, and before Drain returns;
-// the instance goes on. When too many wait it is lost and told so.
-func (m *Manager) Learned(agent string, k myriad.Knowledge) {
-	l := &m.lessons
-	l.mu.Lock()
-	_, waits := l.pending[agent]
-	full := !waits && len(l.pending) >= mostLessons
-	if !full {
-		l.pending[agent] = &k
-	}
-	l.mu.Unlock()
-	if full {
+// Learned has the packet of a knowledge agent follow what the agent was told in an instance. It is written behind, at most a second late, and before
+// Drain returns; the instance goes on. Of an instance whose packet was written anew or deleted since it is dropped, because it would undo that. When too many
+// wait it is lost and told so.
+func (m *Manager) Learned(instance, agent string, k myriad.Knowledge) {
+	m.mu.Lock()
+	i := m.instances[instance]
+	dated := i != nil && i.dated
+	kept := !dated && m.lessons.add(agent, &k)
+	m.mu.Unlock()
+	switch {
+	case kept:
+		signal(m.lessons.some)
+	case dated:
+		m.cfg.Logger.Info("what an agent learned is dropped, for its packet was written anew", "agent", agent, "instance", instance)
+	default:
 		m.lose(agent, "knowledge")
-		return
 	}
-	signal(l.some)
 }
 
 // lose tells that something bounded was full.

@@ -27,7 +27,7 @@ func TestLearned(t *testing.T) {
 			return a.Template.Knowledge.PrimaryDefinition
 		}
 		for n := range 100 {
-			r.Learned("a", know(n))
+			r.Learned("", "a", know(n))
 		}
 		time.Sleep(time.Second)
 		a, _ := r.Agent(ctx, "a")
@@ -37,7 +37,7 @@ func TestLearned(t *testing.T) {
 		if r.Awake("a") == nil {
 			t.Error("restarted")
 		}
-		r.Learned("nobody", know(1)) // gone: nothing to learn
+		r.Learned("", "nobody", know(1)) // gone: nothing to learn
 		var broken sync.Mutex
 		fails := true
 		r.store.failing(func(op, _ string) error {
@@ -48,7 +48,7 @@ func TestLearned(t *testing.T) {
 			}
 			return nil
 		})
-		r.Learned("a", know(100))
+		r.Learned("", "a", know(100))
 		time.Sleep(5 * time.Second)
 		broken.Lock()
 		fails = false
@@ -58,7 +58,7 @@ func TestLearned(t *testing.T) {
 			t.Errorf("not written when the store was back: %q", known("a"))
 		}
 		// A write of the whole agent is not overwritten by what was learned before.
-		r.Learned("a", know(101))
+		r.Learned("", "a", know(101))
 		if _, err := r.PutAgent(ctx, agent("a"), myriad.Guard{}); err != nil {
 			t.Fatal(err)
 		}
@@ -67,13 +67,13 @@ func TestLearned(t *testing.T) {
 			t.Errorf("overwritten: %q", known("a"))
 		}
 		for n := range mostLessons + 5 {
-			r.Learned(fmt.Sprint("x", n), know(n))
+			r.Learned("", fmt.Sprint("x", n), know(n))
 		}
 		if n := len(r.told(myriad.KindLost)); n != 5 {
 			t.Errorf("%d lost", n)
 		}
 		time.Sleep(time.Second)
-		r.Learned("b", know(7))
+		r.Learned("", "b", know(7))
 		r.close()
 		p, err := r.store.Packet(ctx, "b")
 		if err != nil || p.Agent.Template.Knowledge.PrimaryDefinition != "lesson 7" {
@@ -104,7 +104,7 @@ func TestWokenWithItsLessons(t *testing.T) {
 					return nil
 				})
 			}
-			r.Learned("a", myriad.Knowledge{Concept: "about_a", PrimaryDefinition: "a lesson"})
+			r.Learned("", "a", myriad.Knowledge{Concept: "about_a", PrimaryDefinition: "a lesson"})
 			if err := r.StopInstance(context.Background(), r.Status(context.Background()).Instances[0].ID); err != nil {
 				t.Fatal(err)
 			}
@@ -115,4 +115,69 @@ func TestWokenWithItsLessons(t *testing.T) {
 			r.store.failing(nil)
 		})
 	}
+}
+
+// What an instance says when it is stopped that it has learned must not undo the write for which it is stopped.
+func TestLessonsOfAnEarlierPacketAreDropped(t *testing.T) {
+	for _, change := range []string{"written", "made anew"} {
+		bubble(t, func(t *testing.T) {
+			r := newRig(t, quick)
+			r.rt.conduct = func(req myriad.StartRequest) conduct {
+				return conduct{stopTakes: time.Second, stopping: func() {
+					r.Learned(req.InstanceID, "a", myriad.Knowledge{Concept: "about_a", PrimaryDefinition: "an old lesson"})
+				}}
+			}
+			ctx := context.Background()
+			r.begin()
+			defer r.close()
+			r.packets("a")
+			r.use("a")
+			if change == "made anew" {
+				if _, err := r.DeleteAgent(ctx, "a", myriad.Guard{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			next := agent("a")
+			next.Template.Knowledge.PrimaryDefinition = "what it is now"
+			if _, err := r.PutAgent(ctx, next, myriad.Guard{}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+			a, err := r.Agent(ctx, "a")
+			if err != nil || a.Template.Knowledge.PrimaryDefinition != "what it is now" {
+				t.Errorf("%s: %+v, %v", change, a.Template.Knowledge, err)
+			}
+		})
+	}
+}
+
+// An agent that waits while its packet is written starts from what was written, so that what it learns counts.
+func TestLessonsOfWhoWaitedForRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		limits := quick
+		limits.MaxAgents = 1
+		r := newRig(t, limits).begin()
+		defer r.close()
+		ctx := context.Background()
+		r.packets("a", "b")
+		holds := r.wake("a")
+		answer := r.ask(ctx, wakeOf("b"))
+		time.Sleep(2 * time.Second)
+		next := agent("b")
+		next.Template.Knowledge.PrimaryDefinition = "what it is now"
+		if _, err := r.PutAgent(ctx, next, myriad.Guard{}); err != nil {
+			t.Fatal(err)
+		}
+		holds.Release()
+		w := <-answer
+		if w.Err != nil {
+			t.Fatal(w.Err)
+		}
+		defer w.Release()
+		r.Learned(r.board.get("b").instance.id, "b", myriad.Knowledge{Concept: "about_b", PrimaryDefinition: "a lesson"})
+		time.Sleep(2 * time.Second)
+		if b, err := r.Agent(ctx, "b"); err != nil || b.Template.Knowledge.PrimaryDefinition != "a lesson" {
+			t.Errorf("%+v, %v", b.Template.Knowledge, err)
+		}
+	})
 }
