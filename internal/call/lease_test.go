@@ -28,6 +28,10 @@ func TestLease(t *testing.T) {
 	is(t, "live", r.do(t.Context(), r.job("define", a.Agent)).Outcome, myriad.OutcomeSuccess)
 	is(t, "without a template", r.do(t.Context(), r.job("define", plain.Agent)).Outcome, myriad.OutcomeSuccess)
 	is(t, "leases taken", taken.Load(), 1)
+	if _, err := r.Research(t.Context(), a.Agent, "/collaborate", []byte("{}")); err != nil {
+		t.Error(err)
+	}
+	is(t, "leases taken, one for research", taken.Load(), 2)
 
 	gone["A"] = true
 	reply := r.do(t.Context(), r.job("define", a.Agent))
@@ -36,6 +40,8 @@ func TestLease(t *testing.T) {
 	is(t, "attempts", len(reply.Attempts), 0)
 	same(t, "rejections", reply.Rejections, []myriad.Rejection{{Agent: "A", Reason: myriad.RejectedAsleep}})
 	is(t, "failures counted", r.Breakers("A")[0].ConsecutiveFailures, 0)
+	_, err := r.Research(t.Context(), a.Agent, "/collaborate", []byte("{}"))
+	is(t, "research", myriad.ErrorCode(err), myriad.CodeUnavailable)
 
 	reply = r.do(t.Context(), r.job("define", b.Agent, a.Agent)) // the retry finds nobody there: the failure before it tells more
 	is(t, "after a failure", reply.Outcome, myriad.OutcomeServerError)

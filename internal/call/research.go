@@ -13,8 +13,13 @@ import (
 
 // Research has one plain exchange with an agent beside its jobs, like POST /collaborate: path goes in place of the endpoint's /query, or
 // after its path. It passes breaker, timeout and transport, but neither slots nor retries, and returns the body of a 2xx, which may be
-// anything. Errors are *myriad.Error: CodeUnavailable for the agent's fault, with RetryAfter when its breaker is open.
+// anything. Errors are *myriad.Error: CodeUnavailable for the agent's fault, with RetryAfter when its breaker is open, and when its instance is gone.
 func (c *Caller) Research(ctx context.Context, a *myriad.Agent, path string, body []byte) ([]byte, error) {
+	release, awake := c.lease(a)
+	if !awake {
+		return nil, myriad.Errorf(myriad.CodeUnavailable, "ask agent %s: its instance was stopped before it could be asked", a.Name)
+	}
+	defer release()
 	e := c.ends.of(a)
 	permit, err := e.breaker.Acquire()
 	if err != nil {

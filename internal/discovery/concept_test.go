@@ -107,15 +107,20 @@ func TestPutConceptFails(t *testing.T) {
 }
 
 func (g *graph) Researchers(ctx context.Context, limit int) ([]myriad.Agent, error) {
-	return []myriad.Agent{{Name: fmt.Sprint("first of ", limit)}}, g.err(ctx)
+	return []myriad.Agent{{Name: fmt.Sprint("first of ", limit)}, {Name: "packet", Dormant: true, Template: &myriad.Template{}}}, g.err(ctx)
 }
 
 func TestResearchers(t *testing.T) {
 	g := newGraph()
-	d := discovery.New(discovery.Config{Graph: g})
+	var live *myriad.Agent
+	d := discovery.New(discovery.Config{Graph: g, Awake: func(string) *myriad.Agent { return live }})
 	t.Cleanup(d.Close)
-	if found, err := d.Researchers(t.Context(), 7); err != nil || len(found) != 1 || found[0].Name != "first of 7" {
+	if found, err := d.Researchers(t.Context(), 7); err != nil || len(found) != 2 || found[0].Name != "first of 7" || !found[1].Dormant {
 		t.Errorf("%v, %v", found, err)
+	}
+	live = &myriad.Agent{Name: "packet", Endpoint: "http://127.0.0.1:1/query"}
+	if found, err := d.Researchers(t.Context(), 7); err != nil || len(found) != 2 || found[1].Endpoint != live.Endpoint || found[1].Dormant {
+		t.Errorf("the packet is awake: %v, %v", found, err)
 	}
 	g.down.Store(true)
 	if _, err := d.Researchers(t.Context(), 7); myriad.ErrorCode(err) != myriad.CodeUnavailable || !d.Stale() {

@@ -160,9 +160,12 @@ func (d *Directory) CountAgents(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
-// Researchers gives agents that declare the intent concept_research, by name, at most limit of them.
+// Researchers gives agents that declare the intent concept_research, by name, at most limit of them; packets that are awake by their live cards.
 func (d *Directory) Researchers(ctx context.Context, limit int) (agents []myriad.Agent, err error) {
 	err = d.ask(ctx, func(ctx context.Context) (err error) { agents, err = d.cfg.Graph.Researchers(ctx, limit); return err })
+	for i := range agents {
+		agents[i] = *d.present(&agents[i])
+	}
 	return agents, err
 }
 

@@ -33,7 +33,7 @@ type PeersConfig struct {
 }
 
 // Peers is the Source of agents that declare the intent concept_research: each is asked at /collaborate. Those that sleep or are not active are
-// passed over. It fails when the graph does not answer, or every one that was asked failed.
+// passed over, and so are programs that are only given jobs. It fails when the graph does not answer, or every one that was asked failed.
 type Peers struct{ cfg PeersConfig }
 
 // NewPeers makes the source.
@@ -100,11 +100,16 @@ func (p *Peers) peers(ctx context.Context) ([]myriad.Agent, error) {
 	}
 	var peers []myriad.Agent
 	for _, a := range listed {
-		if !a.Dormant && a.Endpoint != "" && (a.Status == "" || a.Status == myriad.AgentActive) && len(peers) < p.cfg.Max {
+		if !a.Dormant && a.Endpoint != "" && (a.Status == "" || a.Status == myriad.AgentActive) && listens(a.Template) && len(peers) < p.cfg.Max {
 			peers = append(peers, a)
 		}
 	}
 	return peers, nil
+}
+
+// listens says whether an agent answers HTTP itself: a program of another mode is given jobs, and has no /collaborate.
+func listens(t *myriad.Template) bool {
+	return t == nil || t.Kind != myriad.TemplateCommand || t.Mode == myriad.ModeHTTP
 }
 
 // ask asks one peer; a panic is its failure.

@@ -82,11 +82,12 @@ func TestPeersAreAsked(t *testing.T) {
 		return peer(t, name, a)
 	}
 	never := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("an agent was asked that should not be") })
-	sleeps, resting := peer(t, "Sleeps", never), peer(t, "Resting", never)
+	sleeps, resting, worker := peer(t, "Sleeps", never), peer(t, "Resting", never), peer(t, "Worker", never)
 	sleeps.Dormant, resting.Status = true, myriad.AgentInactive
+	worker.Template = &myriad.Template{Kind: myriad.TemplateCommand, Mode: myriad.ModeStdio}
 	peers := newPeers(t,
 		expert("A", map[string]any{"primary_knowledge": "a diode", "confidence": 0.95, "additional_context": map[string]any{"applications": []string{"light"}}}),
-		expert("B", nil), expert("C", map[string]any{"primary_knowledge": "a lamp", "research_confidence": 0.9}), sleeps, resting)
+		expert("B", nil), expert("C", map[string]any{"primary_knowledge": "a lamp", "research_confidence": 0.9}), sleeps, resting, worker)
 	w := newWorld(t, peers)
 	growth := w.grow(t, w.grower(t), t.Context(), myriad.GrowRequest{Concept: "smart_led", Display: "Smart LED", Intent: "define"})
 	if growth.Agent == nil || growth.Agent.Name != "Smart_Led_Knowledge_AI" || growth.Definition != "Research found: a diode | a lamp" ||
