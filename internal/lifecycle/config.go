@@ -25,8 +25,8 @@ type Config struct {
 	// GrowthOff has Status say that no agents are made for unknown concepts. Waking does not depend on it.
 	GrowthOff bool
 
-	// Limits in force at first. A zero is the default: 20 agents, idle 30 min, age 24 h, minimum life 1 min, 100 in the queue, each at most
-	// 10 min, 0.5 cores, 256 MiB and 128 processes for one instance. A negative number is 0, which is none. TotalCPU and TotalMemoryBytes are none
+	// Limits in force at first. A zero is the default: 20 agents, idle 30 min, age 24 h, minimum life 10 s, 100 in the queue, each at most
+	// 10 min, 0.5 cores, 256 MiB and 64 processes for one instance. A negative number is 0, which is none. TotalCPU and TotalMemoryBytes are none
 	// when 0.
 	Limits myriad.FleetLimits
 
@@ -111,12 +111,12 @@ func defaultLimits(l myriad.FleetLimits) myriad.FleetLimits {
 	l.TotalCPU, l.TotalMemoryBytes = max(0, l.TotalCPU), max(0, l.TotalMemoryBytes)
 	l.IdleTimeoutMS = max(0, cmp.Or(l.IdleTimeoutMS, 30*minute))
 	l.MaxAgeMS = max(0, cmp.Or(l.MaxAgeMS, 24*60*minute))
-	l.MinLifeMS = max(0, cmp.Or(l.MinLifeMS, minute))
+	l.MinLifeMS = max(0, cmp.Or(l.MinLifeMS, minute/6))
 	l.MaxQueue = max(0, cmp.Or(l.MaxQueue, 100))
 	l.QueueMaxAgeMS = max(0, cmp.Or(l.QueueMaxAgeMS, 10*minute))
 	l.Instance.CPU = max(0, cmp.Or(l.Instance.CPU, 0.5))
 	l.Instance.MemoryBytes = max(0, cmp.Or(l.Instance.MemoryBytes, 256<<20))
-	l.Instance.PIDs = max(0, cmp.Or(l.Instance.PIDs, 128))
+	l.Instance.PIDs = max(0, cmp.Or(l.Instance.PIDs, 64))
 	return l
 }
 

@@ -103,8 +103,8 @@ func TestConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := myriad.FleetLimits{MaxAgents: 20, IdleTimeoutMS: 1_800_000, MaxAgeMS: 86_400_000, MinLifeMS: 60_000, MaxQueue: 100, QueueMaxAgeMS: 600_000,
-		Instance: myriad.Limits{CPU: 0.5, MemoryBytes: 256 << 20, PIDs: 128}}
+	want := myriad.FleetLimits{MaxAgents: 20, IdleTimeoutMS: 1_800_000, MaxAgeMS: 86_400_000, MinLifeMS: 10_000, MaxQueue: 100, QueueMaxAgeMS: 600_000,
+		Instance: myriad.Limits{CPU: 0.5, MemoryBytes: 256 << 20, PIDs: 64}}
 	if m.limits != want {
 		t.Errorf("defaults: %+v", m.limits)
 	}
