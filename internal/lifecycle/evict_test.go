@@ -105,8 +105,8 @@ func TestLastUnitsComeBackTogether(t *testing.T) {
 			answer := r.ask(context.Background(), wakeOf("waits"))
 			time.Sleep(time.Second)
 			at := time.Now()
-			l.settle(oneLease) // release, after it has seen that the other one is out
-			l.settle(unit)
+			l.letGo(oneLease) // release, after it has seen that the other one is out
+			l.letGo(unit)
 			w := <-answer
 			if took := time.Since(at); w.Err != nil || took > time.Second {
 				t.Fatalf("served after %v: %v", took, w.Err)

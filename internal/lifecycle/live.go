@@ -57,18 +57,24 @@ func (l *live) release(unit int64) {
 	if l.manager.hungry.Load() && l.held.Load() == unit && l.manager.yield(l, unit) {
 		return
 	}
-	l.settle(unit)
+	l.letGo(unit)
 }
 
-// settle gives a lease or pin back whoever waits. It may turn out to be the last one all the same, because another came back beside it, or
-// somebody began to wait meanwhile: then it is for the schedule to see that nobody holds it.
-func (l *live) settle(unit int64) {
-	switch held := l.held.Add(-unit); {
-	case held&closed != 0 && leases(held) == 0:
-		l.once.Do(func() { close(l.drained) })
-	case held == 0 && l.manager.hungry.Load():
+// letGo gives back a unit that did not look like the last one. It may be all the same, because another came back beside it, or somebody began to
+// wait meanwhile: then the schedule has to see that nobody holds the instance.
+func (l *live) letGo(unit int64) {
+	if l.settle(unit) == 0 && l.manager.hungry.Load() {
 		l.manager.reconsider()
 	}
+}
+
+// settle gives a lease or pin back whoever waits, and gives what is still held.
+func (l *live) settle(unit int64) int64 {
+	held := l.held.Add(-unit)
+	if held&closed != 0 && leases(held) == 0 {
+		l.once.Do(func() { close(l.drained) })
+	}
+	return held
 }
 
 // close ends the giving out of leases and pins. Manager.mu is held.

@@ -129,7 +129,7 @@ func (m *Manager) evicted(i *instance, forWhom string) {
 }
 
 // yield is the last unit of an instance coming back while somebody waits for room whom nobody idle could help: the instance gives way now, or a busy
-// agent would never be idle when it is looked at. It is false when the instance stays, and the unit is still out.
+// agent would never be idle when it is looked at. One that is too young is looked at when it is not. It is false when the unit is still out.
 func (m *Manager) yield(l *live, unit int64) bool {
 	m.lock()
 	defer m.unlock()
@@ -138,8 +138,9 @@ func (m *Manager) yield(l *live, unit int64) bool {
 		return false
 	}
 	if i.aliveFor() < millis(m.limits.MinLifeMS) && !m.room.over() {
+		l.settle(unit)
 		m.dueBy(i.readyAt.Add(millis(m.limits.MinLifeMS)))
-		return false
+		return true
 	}
 	if !l.closeIdle(unit) {
 		return false
