@@ -156,7 +156,7 @@ func (m *Manager) announce(i *instance) bool {
 		return true
 	case i.machine.state() != queued:
 		return false
-	case m.queue.shown >= m.limits.MaxQueue:
+	case !m.makePlace():
 		m.queue.remove(i)
 		m.refuse(i, m.full(i.agent))
 		return false

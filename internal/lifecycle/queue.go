@@ -75,6 +75,16 @@ func (q *queue) order(patience time.Duration) []*instance {
 	return order
 }
 
+// deserted is the last of those in line to be woken whom nobody waits for any more; nil when all are wanted. Creations are: nobody asks for them again.
+func (q *queue) deserted() *instance {
+	for _, i := range slices.Backward(q.waiting) {
+		if i.waits && i.kept && i.entry.Kind == myriad.QueueWake && len(i.askers) == 0 {
+			return i
+		}
+	}
+	return nil
+}
+
 // turned notes that one who had waited got its turn, for estimates.
 func (q *queue) turned(i *instance) {
 	now := time.Now()
@@ -89,6 +99,25 @@ func (q *queue) turned(i *instance) {
 		q.turnover += (took - q.turnover) * 3 / 10
 	}
 	q.lastTurn = now
+}
+
+// crowded says whether there is no place in the queue for one more, not even that of one whom nobody waits for. mu is held.
+func (m *Manager) crowded() bool {
+	return m.queue.shown > 0 && m.queue.shown >= m.limits.MaxQueue && m.queue.deserted() == nil
+}
+
+// makePlace finds a place in the queue for one more: who was woken for askers that have all left gives theirs to who is asked for now. It is false when
+// there is none. mu is held.
+func (m *Manager) makePlace() bool {
+	if m.queue.shown < m.limits.MaxQueue {
+		return true
+	}
+	i := m.queue.deserted()
+	if i == nil {
+		return false
+	}
+	m.halt(i, myriad.ReasonEvicted, nil)
+	return true
 }
 
 // patience is how long an entry waits before it goes before those of higher priority. mu is held.

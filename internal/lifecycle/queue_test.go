@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,6 +196,46 @@ func TestFullQueue(t *testing.T) {
 		}
 		if len(r.store.queuedAgents()) != 3 {
 			t.Error("the queue has no bound")
+		}
+	})
+}
+
+// A full queue has room for those who ask as long as nobody waits any more for others in it. Creations keep their places: nobody has to ask again.
+func TestFullQueueGivesPlacesOfTheDeserted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		limits := quick
+		limits.MaxQueue = 3
+		r, free := full(t, limits)
+		defer r.close()
+		defer free()
+		r.packets("grown", "left", "stays", "new", "more")
+		gone, leave := context.WithCancel(context.Background())
+		grown := wakeOf("grown")
+		grown.Kind = myriad.QueueGrow
+		r.ask(gone, grown)
+		time.Sleep(time.Millisecond)
+		r.ask(gone, wakeOf("left"))
+		time.Sleep(time.Millisecond)
+		stays := r.ask(context.Background(), wakeOf("stays"))
+		synctest.Wait()
+		wantCode(t, "while all are wanted", (<-r.ask(context.Background(), wakeOf("new"))).Err, myriad.TaskErrFleetFull)
+		leave()
+		synctest.Wait()
+		fresh := r.ask(context.Background(), wakeOf("new"))
+		synctest.Wait()
+		wantSame(t, "the queue", r.store.queuedAgents(), []string{"grown", "stays", "new"})
+		wantCode(t, "one too many again", (<-r.ask(context.Background(), wakeOf("more"))).Err, myriad.TaskErrFleetFull)
+		if e := r.told(myriad.KindInstance); !slices.Contains(e, "left queued>stopped "+myriad.ReasonEvicted) {
+			t.Errorf("not told: %v", e)
+		}
+		time.Sleep(time.Second) // p and q are old enough to give way
+		free()
+		for _, answer := range []<-chan myriad.Woken{stays, fresh} {
+			w := <-answer
+			if w.Err != nil {
+				t.Fatal(w.Err)
+			}
+			w.Release()
 		}
 	})
 }

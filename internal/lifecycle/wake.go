@@ -78,7 +78,7 @@ func (m *Manager) flight(req myriad.WakeRequest) (*instance, error) {
 			return nil, coolingDown(name, r.fault, left)
 		}
 	}
-	if m.queue.shown > 0 && m.queue.shown >= m.limits.MaxQueue {
+	if m.crowded() {
 		return nil, m.full(name)
 	}
 	i := m.newInstance("", name)
