@@ -56,6 +56,7 @@ type InstanceStatus struct {
 	Limits     Limits    `json:"limits"`
 	Unenforced []string  `json:"unenforced,omitempty"` // names of limits that the platform could not put in force
 	Usage      *Usage    `json:"usage,omitempty"`
+	Error      string    `json:"error,omitempty"`    // why a failed instance failed
 	LastLog    string    `json:"last_log,omitempty"` // of failed instances
 }
 

@@ -59,11 +59,12 @@ func newSomeFleet(t *testing.T) (*someFleet, string) {
 	f := &someFleet{status: myriad.FleetStatus{Enabled: true, InUse: 3,
 		Limits: myriad.FleetLimits{MaxAgents: 20, TotalCPU: 4, TotalMemoryBytes: 2 << 30, IdleTimeoutMS: 30 * 60_000, MaxAgeMS: 24 * 3_600_000, MinLifeMS: 10_000, MaxQueue: 100, QueueMaxAgeMS: 90_000,
 			Instance: myriad.Limits{CPU: 0.5, MemoryBytes: 256 << 20, PIDs: 64}},
-		Instances: []myriad.InstanceStatus{instance("i1", "Pump_AI", "ready"), instance("i2", "Twin", "ready"), instance("i3", "Twin", "draining"), instance("i4", "Broken", "failed")},
+		Instances: []myriad.InstanceStatus{instance("i1", "Pump_AI", "ready"), instance("i2", "Twin", "ready"), instance("i3", "Twin", "draining"), instance("i4", "Broken", "failed"), instance("i5", "Lost", "failed")},
 		Queue:     []myriad.QueueEntry{{ID: "q", Kind: "grow", Concept: "tax", Intent: "define", Priority: 3, Position: 1, AgeMS: 4000}}}}
 	f.status.Instances[0].Usage = &myriad.Usage{CPUSeconds: 1.25, MemoryBytes: 9<<20 + 1<<19}
 	f.status.Instances[0].Unenforced = []string{"cpu", "pids"}
 	f.status.Instances[3].Reason, f.status.Instances[3].LastLog = "crashed", "Traceback:\n\x1b[31mKeyError: 'x'\n"
+	f.status.Instances[4].Reason, f.status.Instances[4].Error, f.status.Instances[4].LastLog = "failed", "it ended before it was ready: exit status 5: dying", "dying\n"
 	srv := httptest.NewServer(f)
 	t.Cleanup(srv.Close)
 	return f, srv.URL
@@ -86,6 +87,7 @@ func TestFleetIsShown(t *testing.T) {
 		`3 of 20 instances, 1.5 of 4 cores, 768MiB of 2GiB memory, 1 of 100 waiting; asleep after 30m, replaced after 24h`,
 		`i1 Pump_AI process ready 1m30s 2s 3 1 21.5 ms 1.2s 9.5MiB of 256MiB not enforced: cpu, pids`,
 		`i4 Broken process failed 1m30s 2s 3 1 21.5 ms crashed; [31mKeyError: 'x'`,
+		"i5 Lost process failed 1m30s 2s 3 1 21.5 ms failed; it ended before it was ready: exit status 5: dying\n",
 		`1 grow tax define 3 4s`,
 	} {
 		if code != 0 || !strings.Contains(regexp.MustCompile(` +`).ReplaceAllString(out, " "), want) {

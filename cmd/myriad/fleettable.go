@@ -182,8 +182,13 @@ func remarks(i myriad.InstanceStatus) string {
 	if len(i.Unenforced) > 0 {
 		all = append(all, "not enforced: "+strings.Join(i.Unenforced, ", "))
 	}
+	if i.Error != "" {
+		all = append(all, i.Error)
+	}
 	if last := strings.TrimSpace(i.LastLog); last != "" {
-		all = append(all, last[strings.LastIndexByte(last, '\n')+1:])
+		if last = last[strings.LastIndexByte(last, '\n')+1:]; !strings.Contains(i.Error, last) {
+			all = append(all, last)
+		}
 	}
 	return strings.Join(all, "; ")
 }

@@ -58,6 +58,9 @@ func (i *instance) status(now time.Time) myriad.InstanceStatus {
 	s := myriad.InstanceStatus{ID: i.id, Agent: i.agent, Concept: i.concept(), State: i.machine.state().String(), Reason: i.reason, StartedAt: i.began.UTC(),
 		AgeMS: max(0, now.Sub(i.began).Milliseconds()), Restarts: i.crashes, ColdMS: float64(i.cold) / float64(time.Millisecond), Limits: i.limits,
 		Unenforced: i.missing, LastLog: i.lastLog, InFlight: len(i.askers)}
+	if i.machine.state() == failed {
+		s.Error = i.fault
+	}
 	if i.host != nil {
 		s.Runtime = i.host.name
 	}

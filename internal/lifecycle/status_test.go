@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -130,6 +131,27 @@ func TestNothingPolls(t *testing.T) {
 		time.Sleep(time.Hour)
 		if at := r.next(); !at.IsZero() {
 			t.Errorf("with nobody awake any more Run waits for %v", at)
+		}
+	})
+}
+
+// Why an instance failed is shown as long as it is.
+func TestStatusSaysWhy(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, quick)
+		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{startErr: errors.New("no program \"x\" in PATH")} }
+		r.begin()
+		defer r.close()
+		r.packets("a")
+		wantCode(t, "a", (<-r.ask(context.Background(), wakeOf("a"))).Err, myriad.TaskErrStart)
+		if s := r.Status(context.Background()).Instances; len(s) != 1 || s[0].State != myriad.InstanceFailed || s[0].Error != "no program \"x\" in PATH" {
+			t.Errorf("failed: %+v", s)
+		}
+		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{} }
+		time.Sleep(time.Minute)
+		r.use("a")
+		if s := r.Status(context.Background()).Instances; len(s) != 1 || s[0].State != myriad.InstanceReady || s[0].Error != "" {
+			t.Errorf("ready: %+v", s)
 		}
 	})
 }
