@@ -37,6 +37,9 @@ type instance struct {
 	seen bool   // the end was looked at; guarded by mu
 	err  error  // guarded by mu
 	last string // the end of the log, once the container has ended; guarded by mu
+
+	asking  *sample // the daemon is asked what the container uses; guarded by mu
+	sampled *sample // what it said last; guarded by mu
 }
 
 var _ myriad.Instance = (*instance)(nil)
