@@ -6,6 +6,8 @@
 //
 // What a script answers, in stdio and exec, is any JSON value. An object with a text "status", or with "data" and no status, is the answer
 // of an agent and passes as it is (agent_name and status are added where they are missing); any other value becomes the data of a success.
+// In stdio only answers may go to the standard output. A line that comes while no job is under way, or while all of it is unread, is found out; one that
+// a program writes between a job and its answer can only be told from it when it echoes another "task_id".
 //
 // Every process of an instance is inside a fence (fence_linux.go, fence_other.go) before it runs a line of the agent's code. The fence
 // limits it, counts it and ends it, whatever it started and wherever that went. What the platform cannot put in force is named by

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// stillborn is how many workers in a row may end before they took a job; then the instance has failed. Of an instance that never
+	// stillborn is how many workers in a row may end, or talk, before they took a job; then the instance has failed. Of an instance that never
 	// answered one is enough.
 	stillborn = 3
 	// A worker that failed is replaced after a while, twice as long each time until one answers.
@@ -32,7 +32,7 @@ type pool struct {
 	waiting   int              // jobs that wait for a worker; guarded by mu
 	closed    bool             // guarded by mu
 	answered  bool             // a job was answered once; guarded by mu
-	idleEnds  int              // workers in a row that ended before they took a job; guarded by mu
+	idleEnds  int              // workers in a row that ended, or talked, before they took a job; guarded by mu
 	failures  int              // workers in a row that failed; guarded by mu
 	notBefore time.Time        // of the next start; guarded by mu
 	changed   chan struct{}    // closed and replaced when waiting may be over; guarded by mu
@@ -257,9 +257,9 @@ func (p *pool) gone(w *worker) {
 	if !closed && !harmless {
 		p.failed()
 	}
-	if !closed && f.left && !f.sawJob {
+	if !closed && (f.left || f.talked) && !f.sawJob {
 		if p.idleEnds++; !p.answered || p.idleEnds >= stillborn {
-			fatal = fmt.Errorf("its worker ended before it took a job: %s", w.how())
+			fatal = f.stillborn(w)
 		}
 	}
 	warm := !closed && fatal == nil && p.places == 0

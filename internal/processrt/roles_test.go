@@ -40,6 +40,7 @@ type testArgs struct {
 func play(role string) {
 	roles := map[string]func(){
 		"stdio": playStdio, "exec": playExec, "http": playHTTP, "http deaf": func() { signal.Ignore(syscall.SIGTERM); playHTTP() },
+		"stdio greeter":   func() { fmt.Println(`{"hello":"world"}`); time.Sleep(300 * time.Millisecond); playStdio() },
 		"dead on arrival": func() { fmt.Fprintln(os.Stderr, "dead on arrival"); os.Exit(3) },
 		"never ready":     func() { time.Sleep(time.Hour) },
 		"imposter":        playImposter,
@@ -110,6 +111,11 @@ func answerLine(j testJob) {
 		say(`{"data":"first"}`)
 		time.Sleep(30 * time.Millisecond)
 		say(`{"data":"late"}`)
+	case "late line, then busy":
+		say(`{"data":"first"}`)
+		time.Sleep(30 * time.Millisecond)
+		say(`{"data":"late"}`)
+		time.Sleep(time.Second)
 	case "hang":
 		time.Sleep(time.Hour)
 	case "close":

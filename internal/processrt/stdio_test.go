@@ -90,6 +90,41 @@ func TestWorkerIsReplaced(t *testing.T) {
 	}
 }
 
+// TestGreeting: a line that a program writes before it takes its first job answers nothing, and the agent fails with the reason.
+func TestGreeting(t *testing.T) {
+	if !seesProcesses {
+		t.Skip("this platform does not tell what a program has read")
+	}
+	r := newRig(t, Config{})
+	i := r.start(command(myriad.ModeStdio, "stdio greeter"))
+	if a, err := try(t.Context(), i, `{"line":"at work"}`); err == nil && a.status == http.StatusOK {
+		t.Errorf("HTTP %d %s", a.status, a.raw)
+	}
+	exited(t, i)
+	if err := i.Err(); err == nil || !strings.Contains(err.Error(), "wrote a line before it took a job") {
+		t.Errorf("it ended because of: %v", err)
+	}
+}
+
+// TestLateLineIsNoAnswer: a line that comes while the next job was not read yet costs its worker, and the job goes to another one.
+func TestLateLineIsNoAnswer(t *testing.T) {
+	if !seesProcesses {
+		t.Skip("this platform does not tell what a program has read")
+	}
+	r := newRig(t, Config{})
+	p := command(myriad.ModeStdio, "stdio")
+	p.Agent.MaxConcurrency = 1
+	i := r.awake(p)
+	for range 5 {
+		if a := job1(t, i, `{"do":"late line, then busy"}`); a.status != http.StatusOK || a.data() != "first" {
+			t.Fatalf("HTTP %d %s", a.status, a.raw)
+		}
+		if a := job1(t, i, `{"do":"value"}`); a.status != http.StatusOK || fmt.Sprint(a.data()) != "[1 two]" {
+			t.Fatalf("HTTP %d %s", a.status, a.raw)
+		}
+	}
+}
+
 func pidOf(t testing.TB, i myriad.Instance) int {
 	t.Helper()
 	a := job1(t, i, `{"do":"pid"}`)

@@ -72,10 +72,14 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// take hands a line to whoever waits for it.
+// take hands a line to whoever waits for it. One that was written while all of the job is still in its pipe answers something else: it is a greeting, or
+// comes late.
 func (w *worker) take(line []byte) {
 	w.mu.Lock()
 	asked := w.asked
+	if w.written > 0 && unread(w.stdin) == w.written {
+		asked = nil
+	}
 	w.asked = nil
 	w.answered = w.answered || asked != nil
 	w.mu.Unlock()
@@ -162,6 +166,7 @@ func (w *worker) ask(ctx context.Context, line []byte) ([]byte, error) {
 type fate struct {
 	why    error // why it is not used any more
 	left   bool  // it ended by itself
+	talked bool  // it wrote what nobody asked for
 	worked bool  // it answered a job at least
 	sawJob bool  // it took a job at least, or may have
 }
@@ -172,9 +177,18 @@ func (w *worker) fate() fate {
 	return fate{
 		why:    w.spoiled,
 		left:   errors.Is(w.spoiled, errMute) || errors.Is(w.spoiled, errDeaf),
+		talked: errors.Is(w.spoiled, errUnasked),
 		worked: w.answered,
 		sawJob: w.answered || w.given && w.unread != w.written,
 	}
+}
+
+// stillborn is what an instance fails of whose workers come to nothing before they take a job.
+func (f fate) stillborn(w *worker) error {
+	if f.talked {
+		return errors.New("its worker wrote a line before it took a job; only answers may go to its standard output")
+	}
+	return fmt.Errorf("its worker ended before it took a job: %s", w.how())
 }
 
 // harmless says that nobody is to blame: the worker left after its work, or was killed for its caller's sake.
