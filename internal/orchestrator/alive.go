@@ -111,6 +111,10 @@ func (r *run) grow(i int32) (g granted, ok bool, more []int32) {
 		w := &r.tasks[i]
 		w.busy += time.Since(from)
 		w.cold += growth.Cold
+		if growth.Agent == nil && growth.ErrorCode == myriad.TaskErrRunDeadline {
+			r.end(cutDeadline) // the grower's clock was a little ahead of ours
+			return granted{}, false, nil
+		}
 		w.growth = &growth
 		if growth.Agent == nil {
 			return granted{}, false, r.conclude(i, r.failure(i, r.ungrown(i, &growth)))

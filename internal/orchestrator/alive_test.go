@@ -106,6 +106,22 @@ func TestTimeEndsBeforeTheAgentIsAwake(t *testing.T) {
 	})
 }
 
+// So is the end of the run's time while an agent is being made.
+func TestTimeEndsBeforeAnAgentIsMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.finder.find = func(_ context.Context, _, _ string, done func(myriad.Found, error)) { done(myriad.Found{}, nil) }
+		w.cfg.Grower = growerFunc(func(_ context.Context, c myriad.GrowRequest, done func(myriad.Growth)) {
+			time.AfterFunc(time.Until(c.Deadline)-time.Nanosecond, func() {
+				done(myriad.Growth{Status: myriad.StatusNeurogenesisFailed, ErrorCode: myriad.TaskErrRunDeadline, Message: "too late"})
+			})
+		})
+		if r := w.do(task{}).Results[0]; r.Status != myriad.StatusTimeout || r.ErrorCode != myriad.TaskErrRunDeadline {
+			t.Errorf("got %s", r.AppendJSON(nil))
+		}
+	})
+}
+
 // Awake exact agents come before dormant ones; without a waker dormant ones are nobody.
 func TestDormantAgentsArePassedOver(t *testing.T) {
 	w := newWorld(t)
