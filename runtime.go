@@ -84,7 +84,7 @@ type Runtime interface {
 	// ends at once is no error of Start: its instance has Exited.
 	Start(ctx context.Context, req StartRequest) (Instance, error)
 	// Recover finds what an earlier life of this owner left: it returns what may be adopted and ends the rest, so that nothing is left that
-	// was not returned. It is called once, before the first Start.
+	// was not returned. It is called before the first Start, and again after an error, which says that it cannot tell yet (CodeUnavailable).
 	Recover(ctx context.Context, ownerID string) ([]Left, error)
 	// Close ends everything the runtime itself holds (listeners, helpers), not adoptable instances; instances that could not live on without
 	// it are stopped, killed when ctx ends. More than once is harmless.

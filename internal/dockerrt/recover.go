@@ -3,7 +3,6 @@ package dockerrt
 import (
 	"context"
 	"log/slog"
-	"os"
 	"sync"
 
 	"github.com/moby/moby/api/types/container"
@@ -13,7 +12,7 @@ import (
 )
 
 // Recover finds the containers of the owner by their labels: those that run come back as instances, the others are removed. Where no daemon
-// answers nothing can be found; then what there is is ended before the first Start that reaches one.
+// answers nothing can be told, which is CodeUnavailable.
 func (r *Runtime) Recover(ctx context.Context, ownerID string) ([]myriad.Left, error) {
 	if r.unfit != nil || ownerID == "" {
 		return nil, nil
@@ -24,10 +23,6 @@ func (r *Runtime) Recover(ctx context.Context, ownerID string) ([]myriad.Left, e
 	defer r.work.Done()
 	found, err := r.containers(ctx, ownerID)
 	if err != nil {
-		if ctx.Err() == nil && unreachable(err) {
-			r.owe(ownerID, err)
-			return nil, nil
-		}
 		return nil, r.failure(ctx, err, "look for containers of an earlier life")
 	}
 	kept := make([]*instance, len(found))
@@ -90,42 +85,6 @@ func (r *Runtime) revive(ctx context.Context, c container.Summary) *instance {
 	i.worked.Store(true)
 	r.adopt(i)
 	return i
-}
-
-// owe notes that a recovery did not reach the daemon.
-func (r *Runtime) owe(owner string, err error) {
-	select {
-	case r.owed <- owner:
-	default: // it is noted already
-	}
-	level := slog.LevelDebug // most machines have no Docker
-	if r.cfg.Host != "" || r.cfg.HostImage != "" || os.Getenv(client.EnvOverrideHost) != "" {
-		level = slog.LevelWarn
-	}
-	r.cfg.Logger.Log(context.Background(), level, "no docker daemon answers, so containers of an earlier life were not looked for",
-		slog.String("address", r.address), slog.Any("error", err))
-}
-
-// makeUp ends what a recovery that is owed would have found. Nobody was told of it, so nobody adopts it.
-func (r *Runtime) makeUp(ctx context.Context) error {
-	select {
-	case owner := <-r.owed:
-		found, err := r.containers(ctx, owner)
-		if err != nil {
-			select {
-			case r.owed <- owner:
-			default:
-			}
-			return r.failure(ctx, err, "look for containers of an earlier life")
-		}
-		each(len(found), r.cfg.Parallel, func(n int) {
-			if !r.known(found[n].Labels[labelInstance]) {
-				r.discard(found[n].ID)
-			}
-		})
-	default:
-	}
-	return nil
 }
 
 // each calls f for 0 to n-1, at most width of them at once.

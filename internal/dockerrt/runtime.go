@@ -24,7 +24,6 @@ type Runtime struct {
 	unfit   error // why no daemon can be asked, when the environment names one that cannot be used
 	starts  chan struct{}
 	janitor *janitor
-	owed    chan string // the owner whose Recover did not reach the daemon, until it is made up for
 	info    atomic.Pointer[system.Info]
 
 	life context.Context // of the goroutines that watch containers
@@ -43,7 +42,7 @@ func New(cfg Config) (*Runtime, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	r := &Runtime{cfg: cfg.withDefaults(), address: cfg.address(), live: map[string]bool{}, owed: make(chan string, 1)}
+	r := &Runtime{cfg: cfg.withDefaults(), address: cfg.address(), live: map[string]bool{}}
 	r.starts = make(chan struct{}, r.cfg.Parallel)
 	if r.unfit = onThisMachine(r.address); r.unfit == nil {
 		// No spans: a wait for the end of a container lasts as long as it does, and belongs to no task.
@@ -128,12 +127,6 @@ func (r *Runtime) forget(id string) {
 	r.mu.Lock()
 	delete(r.live, id)
 	r.mu.Unlock()
-}
-
-func (r *Runtime) known(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.live[id]
 }
 
 func (r *Runtime) logger(l label) *slog.Logger {

@@ -48,9 +48,6 @@ func (r *Runtime) start(ctx context.Context, req myriad.StartRequest) (*instance
 	if err != nil {
 		return nil, r.failure(ctx, err, "start agent %s", l.agent)
 	}
-	if err := r.makeUp(ctx); err != nil {
-		return nil, err
-	}
 	s, err := r.specOf(req, l, info)
 	if err != nil {
 		return nil, err
