@@ -12,8 +12,8 @@ import (
 const regionGeneral = "General"
 
 // PutConcept sets properties of the concept's node, which is made when it is not there, and lets it belong to the region General, which is made
-// too; other properties stay, a nil value removes one, and a display_name stays as it was first written. name need not be canonical. It may be repeated: what is there already stays as it is.
-// Errors are those of myriad.Topology; after one, some of it may be written.
+// too; other properties stay, a nil value removes one, and a display_name stays as it was first written. name need not be canonical. It may be
+// repeated. Errors are those of myriad.Topology; after one, some of it may be written.
 func (d *Directory) PutConcept(ctx context.Context, name string, props myriad.Properties) error {
 	key, err := myriad.CanonicalConcept(name)
 	if err != nil {

@@ -124,23 +124,22 @@ func (m *Manager) writeLessons(ctx context.Context) {
 func (m *Manager) flush(ctx context.Context) bool {
 	all := true
 	for _, name := range m.lessons.names() {
-		if err := m.learn(ctx, name); err != nil {
-			m.cfg.Logger.Warn("what an agent learned is not in its packet yet", "agent", name, "error", err)
-			all = false
-		}
+		all = m.settle(ctx, name) && all
 	}
 	return all
 }
 
-// settle writes what waits for an agent that is to be started, so that the instance begins with it. Where that fails the instance gets it from
-// taught, and it is written later.
-func (m *Manager) settle(ctx context.Context, name string) {
+// settle writes what waits for an agent; false when it has to wait on. It is done before an agent starts, so that the instance begins with
+// it; where it fails the instance gets it from taught, and it is written later.
+func (m *Manager) settle(ctx context.Context, name string) bool {
 	if m.lessons.of(name) == nil {
-		return
+		return true
 	}
-	if err := m.learn(ctx, name); err != nil {
+	err := m.learn(ctx, name)
+	if err != nil {
 		m.cfg.Logger.Warn("what an agent learned is not in its packet yet", "agent", name, "error", err)
 	}
+	return err == nil
 }
 
 // taught is a packet with what its agent learned and the row does not hold yet.

@@ -74,7 +74,7 @@ func (m *Manager) putPacket(ctx context.Context, a myriad.Agent, g myriad.Guard,
 		m.putBack(a.Name, old, found)
 		return myriad.Agent{}, err
 	} else if err != nil {
-		m.cfg.Logger.Warn("the graph does not show a packet yet", "agent", a.Name, "error", err)
+		m.cfg.Logger.Warn("the graph may not show a packet yet", "agent", a.Name, "error", err)
 		m.syncSoon()
 	}
 	if found && alike(old.Agent, p.Agent) {
@@ -114,7 +114,8 @@ func (m *Manager) judgeCard(ctx context.Context, name string, g myriad.Guard) (r
 	return myriad.Guard{MustNotExist: true}, g, nil // the graph judges again, in case it has moved on
 }
 
-// show writes a packet's dormant card to the graph and notes that it is there.
+// show writes a packet's dormant card to the graph and notes that it is there. After an error the packet still counts as not shown; writing the
+// card again changes nothing.
 func (m *Manager) show(ctx context.Context, p myriad.Packet, g myriad.Guard) error {
 	card := p.Agent
 	card.Endpoint, card.Dormant, card.Revision = "", true, 0
@@ -123,13 +124,9 @@ func (m *Manager) show(ctx context.Context, p myriad.Packet, g myriad.Guard) err
 		return err
 	}
 	if stored.Revision == 0 { // kept for when the graph answers, in memory alone
-		m.syncSoon()
-		return nil
+		return myriad.Errorf(myriad.CodeUnavailable, "the graph does not answer")
 	}
-	if err := m.cfg.Store.PacketSynced(ctx, p.Agent.Name, p.Revision); err != nil {
-		m.syncSoon() // it will be written again, which changes nothing
-	}
-	return nil
+	return m.cfg.Store.PacketSynced(ctx, p.Agent.Name, p.Revision)
 }
 
 // refused tells a refusal of the graph, which stands, from its absence.

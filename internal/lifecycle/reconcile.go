@@ -91,14 +91,5 @@ func (m *Manager) sync(ctx context.Context, name string) error {
 	if !found {
 		return m.hide(ctx, name)
 	}
-	card := p.Agent
-	card.Endpoint, card.Dormant, card.Revision = "", true, 0
-	stored, err := m.cfg.Graph.PutAgent(ctx, card, myriad.Guard{})
-	if err != nil {
-		return err
-	}
-	if stored.Revision == 0 {
-		return myriad.Errorf(myriad.CodeUnavailable, "the graph does not answer")
-	}
-	return m.cfg.Store.PacketSynced(ctx, name, p.Revision)
+	return m.show(ctx, p, myriad.Guard{})
 }
