@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -45,6 +47,7 @@ func (s *server) newRuntimes() ([]myriad.Runtime, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.inproc = inproc
 		all = append(all, inproc)
 	}
 	process, err := processrt.New(processrt.Config{Dir: filepath.Join(s.cfg.Data, "processes"), Logger: s.log, MaxConcurrency: s.cfg.Slots.PerAgent})
@@ -64,6 +67,14 @@ func (s *server) newRuntimes() ([]myriad.Runtime, error) {
 		return nil, err
 	}
 	return append(all, docker), nil
+}
+
+// local is the agent of this process that a URL leads to, if there is one.
+func (s *server) local(u *url.URL) http.Handler {
+	if s.inproc == nil {
+		return nil
+	}
+	return s.inproc.Local(u)
 }
 
 // awake and lease are asked by parts that are made before the fleet, and only when it is there.

@@ -19,6 +19,7 @@ import (
 	"github.com/myriad-mind/myriad/internal/dispatch"
 	"github.com/myriad-mind/myriad/internal/egress"
 	"github.com/myriad-mind/myriad/internal/httpapi"
+	"github.com/myriad-mind/myriad/internal/inprocrt"
 	"github.com/myriad-mind/myriad/internal/lifecycle"
 	"github.com/myriad-mind/myriad/internal/neurogenesis"
 	"github.com/myriad-mind/myriad/internal/orchestrator"
@@ -42,6 +43,7 @@ type server struct {
 	dispatcher   *dispatch.Dispatcher
 	caller       *call.Caller
 	directory    *discovery.Directory
+	inproc       *inprocrt.Runtime // nil when knowledge agents are in containers
 	fleet        *lifecycle.Manager
 	grower       *neurogenesis.Grower
 	orchestrator *orchestrator.Orchestrator
@@ -251,7 +253,7 @@ func (s *server) callConfig(sink myriad.Sink) (call.Config, error) {
 	c := s.cfg
 	cfg := call.Config{Slots: s.dispatcher, Sink: sink, Version: version(), Dial: s.connections.counting(s.dialer.DialContext),
 		MaxConns: cmp.Or(c.Call.MaxConnections, c.Slots.Total), MaxPerHost: max(c.Call.MaxConnections, c.Slots.Total),
-		ConnectTimeout: c.Call.ConnectTimeout, AttemptTimeout: c.Call.AttemptTimeout, Lease: s.lease, MaxJob: int(c.Call.MaxJob), MaxAnswer: int(c.Call.MaxAnswer),
+		ConnectTimeout: c.Call.ConnectTimeout, AttemptTimeout: c.Call.AttemptTimeout, Lease: s.lease, Local: s.local, MaxJob: int(c.Call.MaxJob), MaxAnswer: int(c.Call.MaxAnswer),
 		ReadingIntents: c.Call.ReadingIntents, MaxAttempts: c.Retry.MaxAttempts,
 		Backoff: resilience.Backoff{Base: c.Retry.BackoffBase, Max: c.Retry.BackoffMax},
 		Budget:  resilience.BudgetConfig{Ratio: offWhenZero(c.Retry.BudgetRatio), Min: offWhenZero(c.Retry.BudgetMin)},

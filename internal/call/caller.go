@@ -16,6 +16,7 @@ import (
 type Caller struct {
 	cfg       Config
 	transport *http.Transport
+	carrier   carrier
 	protocols map[string]protocol
 	reading   map[string]bool // canonical intents that only read
 	ends      *endpoints
@@ -32,7 +33,8 @@ func New(cfg Config) (*Caller, error) {
 	}
 	cfg = cfg.withDefaults()
 	c := &Caller{cfg: cfg, transport: newTransport(cfg), reading: map[string]bool{}, stats: resilience.NewStats(cfg.MaxSeries)}
-	c.protocols = protocols(cfg, c.transport)
+	c.carrier = carrier{network: c.transport, local: cfg.Local}
+	c.protocols = protocols(cfg, c.carrier)
 	for _, intent := range cfg.ReadingIntents {
 		c.reading[intent] = true
 	}

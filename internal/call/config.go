@@ -52,6 +52,10 @@ type Config struct {
 	// false when the instance is not there any more. nil: instances come and go as they like.
 	Lease func(a *myriad.Agent) (release func(), ok bool)
 
+	// Local is what answers at a URL of this process, nil when nothing does: then the request goes out over the network. The handler is called in
+	// the goroutine of the attempt, and so must answer from memory, without waiting for anything: nothing ends it before it returns.
+	Local func(to *url.URL) http.Handler
+
 	Breaker   resilience.BreakerConfig // of every endpoint
 	Adaptive  *resilience.LimitConfig  // nil: the agents' own max_concurrency holds
 	MaxSeries int                      // statistics kept, by agent and intent; 0 is 10,000

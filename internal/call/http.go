@@ -16,7 +16,7 @@ const headerDeadline = "X-Myriad-Deadline-Ms"
 
 // jobProtocol is myriad-http/1: the job as JSON in a POST, the answer as a JSON object in a 2xx.
 type jobProtocol struct {
-	transport http.RoundTripper
+	to        carrier
 	maxJob    int
 	maxAnswer int
 	userAgent []string
@@ -56,7 +56,7 @@ func (p *jobProtocol) exchange(ctx context.Context, m message) exchanged {
 		return exchanged{err: err}
 	}
 	var x exchanged
-	raw, err := post(ctx, p.transport, m.target.url, header, m.body, p.maxAnswer, &x)
+	raw, err := p.to.post(ctx, m.target.url, header, m.body, p.maxAnswer, &x)
 	switch {
 	case err != nil:
 		x.err = err
@@ -76,33 +76,55 @@ func (p *jobProtocol) exchange(ctx context.Context, m message) exchanged {
 // left is the time until t in milliseconds, at least 1.
 func left(t time.Time) int64 { return max(time.Until(t).Milliseconds(), 1) }
 
+// carrier brings requests to agents: over the network, or to those of this process.
+type carrier struct {
+	network http.RoundTripper
+	local   func(to *url.URL) http.Handler // nil: all are reached over the network
+}
+
 // post has one exchange and reads the answer's body. What it learns on the way, also when it fails, goes into x.
-func post(ctx context.Context, rt http.RoundTripper, to *url.URL, header http.Header, body []byte, limit int, x *exchanged) ([]byte, error) {
+func (c carrier) post(ctx context.Context, to *url.URL, header http.Header, body []byte, limit int, x *exchanged) ([]byte, error) {
+	if c.local != nil {
+		if h := c.local(to); h != nil {
+			return local(ctx, h, to, header, body, limit, x)
+		}
+	}
 	t := &tracker{}
-	// GetBody stays nil: with it the transport would repeat the request by itself when a reused connection dies. The body is of a kind that
-	// net/http knows to be in memory, so that head and body leave in one write.
-	req := (&http.Request{
-		Method: http.MethodPost, URL: to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
-	}).WithContext(t.track(ctx, to.Scheme == "https"))
+	// The body is of a kind that net/http knows to be in memory, so that head and body leave in one write.
+	req := newPost(t.track(ctx, to.Scheme == "https"), to, header, io.NopCloser(bytes.NewReader(body)), len(body))
 	x.stage = stageConnect
-	resp, err := rt.RoundTrip(req)
+	resp, err := c.network.RoundTrip(req)
 	x.reused = t.reused
 	if err != nil {
 		x.stage = t.stage()
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }() // an unread rest closes the connection, which is meant
-	x.stage, x.status = stageBody, resp.StatusCode
-	x.contentType = resp.Header.Get("Content-Type")
-	x.location, x.retryAfter = resp.Header.Get("Location"), resp.Header.Get("Retry-After")
-	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
-		return nil, bad("the body is encoded as %.40q, which was not asked for", coding)
-	}
-	if x.status < http.StatusOK {
-		return nil, bad("HTTP %d is no final answer", x.status)
+	if err := x.head(resp.StatusCode, resp.Header); err != nil {
+		return nil, err
 	}
 	raw, err := readBody(resp.Body, resp.ContentLength, limit)
 	x.read = len(raw)
 	return raw, err
+}
+
+// newPost makes the request. Its GetBody stays nil: with it the transport would repeat the request by itself when a reused connection dies.
+func newPost(ctx context.Context, to *url.URL, header http.Header, body io.ReadCloser, length int) *http.Request {
+	return (&http.Request{
+		Method: http.MethodPost, URL: to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: body, ContentLength: int64(length),
+	}).WithContext(ctx)
+}
+
+// head notes what the head of an answer says; the error is of one whose body is not to be read.
+func (x *exchanged) head(status int, h http.Header) error {
+	x.stage, x.status = stageBody, status
+	x.contentType, x.location, x.retryAfter = h.Get("Content-Type"), h.Get("Location"), h.Get("Retry-After")
+	if coding := h.Get("Content-Encoding"); coding != "" && coding != "identity" {
+		return bad("the body is encoded as %.40q, which was not asked for", coding)
+	}
+	if status < http.StatusOK {
+		return bad("HTTP %d is no final answer", status)
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package call
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -18,8 +17,8 @@ type protocol interface {
 }
 
 // protocols is the one place where a protocol becomes known: by the word in Agent.Protocol, "" being the default.
-func protocols(cfg Config, rt http.RoundTripper) map[string]protocol {
-	job := &jobProtocol{transport: rt, maxJob: cfg.MaxJob, maxAnswer: cfg.MaxAnswer, userAgent: []string{"myriad/" + cfg.Version}}
+func protocols(cfg Config, to carrier) map[string]protocol {
+	job := &jobProtocol{to: to, maxJob: cfg.MaxJob, maxAnswer: cfg.MaxAnswer, userAgent: []string{"myriad/" + cfg.Version}}
 	return map[string]protocol{
 		"":                  job,
 		myriad.ProtocolHTTP: job,

@@ -76,7 +76,7 @@ func (c *Caller) plain(ctx context.Context, a *myriad.Agent, e *endpoint, path s
 	started := time.Now()
 	own, cancel := context.WithTimeout(ctx, c.cfg.AttemptTimeout)
 	defer cancel()
-	raw, err := post(own, c.transport, &url, header, body, c.cfg.MaxAnswer, &x)
+	raw, err := c.carrier.post(own, &url, header, body, c.cfg.MaxAnswer, &x)
 	x.err = err
 	if err != nil && own.Err() != nil {
 		x.limit = time.Since(started)

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -74,7 +73,7 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "agents answer the server that hosts them, not web pages")
 		return
 	}
-	id, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	id, path := partsOf(r.URL.Path)
 	value, ok := h.runtime.instances.Load(id)
 	if !ok {
 		gone(w, id)
@@ -88,7 +87,7 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer i.leave()
 	ctx, cancel := i.context(r.Context())
 	defer cancel()
-	i.serve(w, within(r.WithContext(ctx), "/"+path))
+	i.serve(w, within(r.WithContext(ctx), path))
 }
 
 // within gives a request the path that the instance knows. r is a copy already.

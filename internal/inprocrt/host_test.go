@@ -122,7 +122,7 @@ func TestKnowledgeOverHTTP(t *testing.T) {
 func TestNothingListensBeforeTheFirstStart(t *testing.T) {
 	r := opened(t, Config{})
 	before := runtime.NumGoroutine()
-	if r.host != nil {
+	if r.host.Load() != nil {
 		t.Error("a runtime without instances listens")
 	}
 	started(t, r, "first", tides("factbase_basic"))

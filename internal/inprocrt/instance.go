@@ -48,6 +48,12 @@ func newInstance(r *Runtime, h *host, req myriad.StartRequest, handler http.Hand
 
 func (i *instance) Endpoint() string { return i.endpoint }
 
+// fromMemory says whether the instance answers without waiting for anything.
+func (i *instance) fromMemory() bool {
+	_, ok := i.handler.(*KnowledgeAgent)
+	return ok
+}
+
 // Ready asks the handler's /health. What it is needs no proof: it was put there by hand. A handler that has no /health is ready.
 func (i *instance) Ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -56,7 +62,7 @@ func (i *instance) Ready(ctx context.Context) error {
 	if !i.enter() {
 		return myriad.Errorf(myriad.CodeUnavailable, "the instance %s of %s has ended", i.id, i.agent)
 	}
-	if _, ok := i.handler.(*KnowledgeAgent); ok {
+	if i.fromMemory() {
 		i.leave()
 		return nil
 	}
@@ -213,7 +219,7 @@ func (i *instance) Usage(context.Context) (myriad.Usage, bool) { return myriad.U
 // Unenforced names the limits that cannot be kept inside one process. A knowledge agent runs no code of its own, starts no process and keeps
 // a bounded amount of knowledge, so that only its share of the CPU is open.
 func (i *instance) Unenforced() []string {
-	_, bounded := i.handler.(*KnowledgeAgent)
+	bounded := i.fromMemory()
 	var names []string
 	if i.limits.CPU > 0 {
 		names = append(names, myriad.LimitCPU)

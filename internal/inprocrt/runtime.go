@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/myriad-mind/myriad"
 )
@@ -24,12 +25,12 @@ type Config struct {
 type Runtime struct {
 	cfg Config
 
-	mu       sync.Mutex // guards the three below, and that nothing is added to instances once closed
+	mu       sync.Mutex // guards the two below, writes of host, and that nothing is added to instances once closed
 	handlers map[string]http.Handler
-	host     *host
 	closed   bool
 
-	instances sync.Map // id -> *instance
+	host      atomic.Pointer[host] // nil until the first instance starts
+	instances sync.Map             // id -> *instance
 }
 
 var _ myriad.Runtime = (*Runtime)(nil)
@@ -142,11 +143,11 @@ func (r *Runtime) hosting(fresh *host) (*host, error) {
 	if r.closed {
 		return nil, errClosed()
 	}
-	if r.host == nil && fresh != nil {
-		r.host = fresh
+	if r.host.Load() == nil && fresh != nil {
+		r.host.Store(fresh)
 		fresh.serve()
 	}
-	return r.host, nil
+	return r.host.Load(), nil
 }
 
 func errClosed() error {
@@ -172,7 +173,7 @@ func (*Runtime) Recover(context.Context, string) ([]myriad.Left, error) { return
 func (r *Runtime) Close(ctx context.Context) error {
 	r.mu.Lock()
 	r.closed = true
-	h := r.host
+	h := r.host.Load()
 	r.mu.Unlock()
 	var stops sync.WaitGroup
 	var mu sync.Mutex
