@@ -193,11 +193,16 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 	if !json.Valid(data) {
 		return Errorf(CodeInvalid, "a result must be JSON")
 	}
+	return r.read(data)
+}
+
+// read reads what is valid JSON.
+func (r *Result) read(data []byte) error {
 	if i := SkipSpace(data, 0); i >= len(data) || data[i] != '{' {
 		return Errorf(CodeInvalid, "a result is a JSON object, got %.40s", data)
 	}
 	*r = Result{}
-	var present []member
+	present := make([]member, 0, 12)
 	for name, value := range Fields(data) {
 		present = append(present, member{string(name), value})
 		switch string(name) {

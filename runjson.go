@@ -67,7 +67,7 @@ func (r *RunRecord) UnmarshalJSON(data []byte) error {
 		r.Results = r.Results[:0]
 		for key, raw := range Fields(value) {
 			var result Result
-			if err := result.UnmarshalJSON(slices.Clone(raw)); err != nil {
+			if err := result.read(slices.Clone(raw)); err != nil {
 				return Errorf(CodeInvalid, "reading the result of task %q: %w", key, err)
 			}
 			result.TaskID.Key = string(key)

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -19,7 +18,7 @@ const DefaultServer = "http://127.0.0.1:5000"
 type Config struct {
 	Server    string            // base URL, http or https; DefaultServer when empty
 	Token     string            // bearer token; wins over TokenFile
-	TokenFile string            // file that holds the token, read again for every request so that it may be rotated
+	TokenFile string            // file that holds the token; it is looked at for every request, so that it may be rotated
 	Transport http.RoundTripper // one of its own pool when nil
 	UserAgent string            // "myriad-client" when empty
 
@@ -31,13 +30,12 @@ type Config struct {
 	MaxEvent   int           // bytes of one event of a stream; 16 MiB when 0
 }
 
-const maxTokenBytes = 4 << 10
-
 // Client talks to one server. It is safe for concurrent use; Close frees its idle connections.
 type Client struct {
 	base *url.URL
 	cfg  Config
 	http *http.Client
+	read tokenFile
 }
 
 // New makes a client; it does not connect. An error names everything that is wrong with cfg.
@@ -62,7 +60,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	return &Client{base: base, cfg: cfg, http: &http.Client{
+	return &Client{base: base, cfg: cfg, read: tokenFile{path: cfg.TokenFile}, http: &http.Client{
 		Transport:     cfg.Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
@@ -101,28 +99,6 @@ func (c *Client) Server() string { return c.base.String() }
 
 // Close frees idle connections. The client stays usable.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-// token is what goes into the Authorization header; "" is none.
-func (c *Client) token() (string, error) {
-	if c.cfg.Token != "" || c.cfg.TokenFile == "" {
-		return c.cfg.Token, nil
-	}
-	f, err := os.Open(c.cfg.TokenFile)
-	if err != nil {
-		return "", &myriad.Error{Code: myriad.CodeUnauthorized, Message: "read the token: " + err.Error(), Err: err}
-	}
-	defer f.Close()
-	buf := make([]byte, maxTokenBytes+1)
-	n, err := readFull(f, buf)
-	if err != nil {
-		return "", &myriad.Error{Code: myriad.CodeUnauthorized, Message: "read the token: " + err.Error(), Err: err}
-	}
-	token := strings.TrimSpace(string(buf[:n]))
-	if n > maxTokenBytes || token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return "", myriad.Errorf(myriad.CodeUnauthorized, "the file %s holds no token", c.cfg.TokenFile)
-	}
-	return token, nil
-}
 
 // Ready asks whether the server takes work; nil is yes.
 func (c *Client) Ready(ctx context.Context) error {

@@ -111,6 +111,23 @@ func TestEveryRequestSaysWhoAsks(t *testing.T) {
 	if _, h = s.last(); h.Get("Authorization") != "Bearer second" {
 		t.Error("a rotated token is not read")
 	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(file, old, old); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // it is kept from the first to the second
+		_ = c.Ready(t.Context())
+		if _, h = s.last(); h.Get("Authorization") != "Bearer second" {
+			t.Errorf("of an old file: %q", h.Get("Authorization"))
+		}
+	}
+	if err := os.WriteFile(file, []byte("third!"), 0o600); err != nil { // of the same length
+		t.Fatal(err)
+	}
+	_ = c.Ready(t.Context())
+	if _, h = s.last(); h.Get("Authorization") != "Bearer third!" {
+		t.Error("a token that was rotated after it was kept is not read")
+	}
 	for _, bad := range []string{"", " \n", "two words", strings.Repeat("x", 5000)} {
 		if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
