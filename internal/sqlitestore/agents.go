@@ -163,7 +163,7 @@ func noAgent(name string) error {
 
 func (g graph) Agent(ctx context.Context, name string) (myriad.Agent, error) {
 	var props []byte
-	err := g.stmts.agent.QueryRowContext(ctx, name).Scan(&props)
+	err := g.lookUp(ctx, func(ctx context.Context) error { return g.stmts.agent.QueryRowContext(ctx, name).Scan(&props) })
 	if errors.Is(err, sql.ErrNoRows) {
 		return myriad.Agent{}, noAgent(name)
 	}

@@ -11,7 +11,7 @@ import (
 
 // statements are the prepared ones: those of the look-up and of writes that come in numbers.
 type statements struct {
-	handlers, agent, packet             *sql.Stmt // on reader
+	handlers, agent, packet             *sql.Stmt // on lookups
 	findNode, addNode, setNode          *sql.Stmt // on writer, as all below
 	relate, relation, unrelate, handled *sql.Stmt
 	addRun, dropRun, dropRunID, addGood *sql.Stmt
@@ -24,9 +24,9 @@ func (s *Store) prepare(ctx context.Context) error {
 		into **sql.Stmt
 		text string
 	}{
-		{s.reader, &s.stmts.handlers, handlersSQL},
-		{s.reader, &s.stmts.agent, `SELECT props FROM nodes WHERE label = 'Agent' AND name = ?`},
-		{s.reader, &s.stmts.packet, `SELECT ` + packetColumns + ` FROM packets WHERE name = ? AND deleted = 0`},
+		{s.lookups, &s.stmts.handlers, handlersSQL},
+		{s.lookups, &s.stmts.agent, `SELECT props FROM nodes WHERE label = 'Agent' AND name = ?`},
+		{s.lookups, &s.stmts.packet, `SELECT ` + packetColumns + ` FROM packets WHERE name = ? AND deleted = 0`},
 		{s.writer, &s.stmts.findNode, `SELECT id, props FROM nodes WHERE label = ? AND name = ?`},
 		{s.writer, &s.stmts.addNode, `INSERT INTO nodes (label, name, props) VALUES (?, ?, ?)`},
 		{s.writer, &s.stmts.setNode, `UPDATE nodes SET name = ?, props = ? WHERE id = ?`},
@@ -52,6 +52,21 @@ func (s *Store) prepare(ctx context.Context) error {
 		*p.into = stmt // closed with its pool
 	}
 	return nil
+}
+
+// lookUp runs fn, which reads by a key or two, when one of the connections for that is free. fn gets a context without an end: a watch over it is a
+// goroutine or two for each statement, which cost as much as the statement, and could not end one that waits for the disk.
+func (s *Store) lookUp(ctx context.Context, fn func(ctx context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case s.looking <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.looking }()
+	return fn(context.WithoutCancel(ctx))
 }
 
 // write runs fn in one transaction of the writer; any error undoes all of it. doing says what is being done, for errors.

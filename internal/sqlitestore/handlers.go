@@ -18,7 +18,7 @@ const handlersSQL = `SELECT c.name = '*', a.props, r.props
 
 func (g graph) Handlers(ctx context.Context, concept string) (myriad.Handlers, error) {
 	found := myriad.Handlers{Concept: concept}
-	if err := g.handlers(ctx, concept, &found); err != nil {
+	if err := g.lookUp(ctx, func(ctx context.Context) error { return g.handlers(ctx, concept, &found) }); err != nil {
 		return myriad.Handlers{}, coded(ctx, "look up concept "+concept, err)
 	}
 	byName := func(a, b myriad.Handler) int { return cmp.Compare(a.Agent.Name, b.Agent.Name) }

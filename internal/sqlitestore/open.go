@@ -26,8 +26,8 @@ const (
 	lockName = "lock"
 )
 
-// readers is how many connections read beside the one that writes. Each has a page cache of its own, so more of them cost memory (RSS 79 MiB
-// with two against 335 with ten on a store of a million agents) and gain nothing on few cores.
+// readers is how many connections look up what tasks wait for, and how many read all else, beside the one that writes. Each has a page cache of
+// its own, so more of them cost memory (RSS 79 MiB with two against 335 with ten on a store of a million agents) and gain nothing on few cores.
 const readers = 2
 
 // Store is an open data directory. Its methods are safe for concurrent use.
@@ -39,6 +39,9 @@ type Store struct {
 	reader *sql.DB // readers connections, query_only
 	stmts  statements
 	owner  string
+
+	lookups *sql.DB       // as reader, for look-ups by key: no list is in their way
+	looking chan struct{} // as many as there are connections
 
 	turn  chan struct{} // held by whoever writes runs or good answers; guards rows and goodSize
 	rows  *runRows
@@ -70,7 +73,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		dir: dir, opts: opts.withDefaults(), lock: lock,
+		dir: dir, opts: opts.withDefaults(), lock: lock, looking: make(chan struct{}, readers),
 		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), closing: make(chan struct{}),
 	}
 	if err := s.open(ctx); err != nil {
@@ -121,8 +124,10 @@ func (s *Store) open(ctx context.Context) error {
 	if err := migrate(ctx, s.writer); err != nil {
 		return err
 	}
-	if s.reader, err = connect(file, "deferred", readers, "query_only(1)", "cache_size(-2048)"); err != nil {
-		return err
+	for _, db := range []**sql.DB{&s.reader, &s.lookups} {
+		if *db, err = connect(file, "deferred", readers, "query_only(1)", "cache_size(-2048)"); err != nil {
+			return err
+		}
 	}
 	if err := s.prepare(ctx); err != nil {
 		return err
@@ -199,7 +204,7 @@ func (s *Store) Close() error {
 // release closes what is open and lets go of the directory.
 func (s *Store) release() error {
 	var errs []error
-	for _, db := range []*sql.DB{s.reader, s.writer} { // the writer last: it then folds the WAL into the file
+	for _, db := range []*sql.DB{s.lookups, s.reader, s.writer} { // the writer last: it then folds the WAL into the file
 		if db != nil {
 			errs = append(errs, db.Close())
 		}

@@ -140,7 +140,11 @@ func noPacket(name string) error {
 
 // Packet reads one packet; CodeNotFound when there is none.
 func (s *Store) Packet(ctx context.Context, name string) (myriad.Packet, error) {
-	r, err := scanPacket(s.stmts.packet.QueryRowContext(ctx, name))
+	var r packetRow
+	err := s.lookUp(ctx, func(ctx context.Context) (err error) {
+		r, err = scanPacket(s.stmts.packet.QueryRowContext(ctx, name))
+		return err
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return myriad.Packet{}, noPacket(name)
 	}

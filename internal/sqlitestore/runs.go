@@ -43,6 +43,7 @@ func (s *Store) RecordRunNow(ctx context.Context, rec *myriad.RunRecord) error {
 func (s *Store) writeRuns(ctx context.Context, rows []encodedRun, dead []string) error {
 	change := s.rows.begin()
 	err := s.write(ctx, "write run records", func(tx *sql.Tx) error {
+		ctx := context.WithoutCancel(ctx) // the transaction is watched; a watch over each statement would cost as much as the statement
 		dropID, add, drop := tx.StmtContext(ctx, s.stmts.dropRunID), tx.StmtContext(ctx, s.stmts.addRun), tx.StmtContext(ctx, s.stmts.dropRun)
 		for _, id := range dead {
 			if _, err := dropID.ExecContext(ctx, id); err != nil {
@@ -50,7 +51,7 @@ func (s *Store) writeRuns(ctx context.Context, rows []encodedRun, dead []string)
 			}
 			change.remove(id)
 		}
-		for _, r := range rows {
+		for i, r := range rows {
 			if known, ok := change.row(r.id); ok && known.done && !r.status.Done() {
 				continue // late news of a finished run
 			}
@@ -63,6 +64,7 @@ func (s *Store) writeRuns(ctx context.Context, rows []encodedRun, dead []string)
 				return err
 			}
 			change.add(r.id, runRow{seq: seq, size: int64(len(r.record)), done: r.status.Done()})
+			giveWay(i)
 		}
 		for _, seq := range change.evict(s.opts.MaxRuns, s.opts.MaxRunBytes) {
 			if _, err := drop.ExecContext(ctx, seq); err != nil {
@@ -87,7 +89,8 @@ type encodedRun struct {
 // encodeRuns encodes what waits; a record that cannot be stored is lost and counted and spoils no other.
 func (s *Store) encodeRuns(entries []*runEntry) []encodedRun {
 	rows := make([]encodedRun, 0, len(entries))
-	for _, e := range entries {
+	for i, e := range entries {
+		giveWay(i)
 		row, err := s.encode(e.rec)
 		if err != nil {
 			s.opts.Logger.Error("a run record cannot be stored", slog.String("run_id", e.rec.RunID), slog.Any("error", err))
