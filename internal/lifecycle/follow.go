@@ -9,7 +9,7 @@ import (
 // changed has the fleet follow a packet that was written: what waits starts from it, what starts begins anew with its askers, and what serves an
 // earlier revision ends; the next task wakes the new one.
 func (m *Manager) changed(p myriad.Packet) {
-	host, err := m.hostOf(p)
+	host, err := m.hostOf(&p)
 	m.lock()
 	defer m.unlock()
 	m.outdate(p.Agent.Name, p.Revision)

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"context"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -75,25 +76,39 @@ func (m *Manager) move(i *instance, next state, reason string) bool {
 
 // tellMove posts the event and the log line of a move; from is "" for an instance that begins to wait.
 func (m *Manager) tellMove(i *instance, from string, next state, reason string) {
-	e := myriad.Event{Kind: myriad.KindInstance, At: time.Now(), Agent: i.agent, Instance: i.id, From: from, To: next.String(), Reason: reason}
-	attrs := []slog.Attr{slog.String("agent", i.agent), slog.String("instance", i.id), slog.String("from", from), slog.String("to", next.String())}
+	n := notice{event: myriad.Event{Kind: myriad.KindInstance, At: time.Now(), Agent: i.agent, Instance: i.id, From: from, To: next.String(), Reason: reason}}
 	if i.host != nil {
-		e.Runtime = i.host.name
-		attrs = append(attrs, slog.String("runtime", e.Runtime))
+		n.event.Runtime = i.host.name
 	}
-	if reason != "" {
-		attrs = append(attrs, slog.String("reason", reason))
-	}
-	level := slog.LevelInfo
+	n.level = slog.LevelInfo
 	switch next {
 	case ready:
-		e.Duration = i.cold
-		attrs = append(attrs, slog.Duration("cold_start", i.cold))
+		n.event.Duration = i.cold
 	case failed:
-		level = slog.LevelWarn
+		n.level = slog.LevelWarn
+	}
+	if m.cfg.Logger.Enabled(context.Background(), n.level) {
+		n.text, n.attrs = "instance changed", i.attrs(&n.event)
+	}
+	m.out.post(n)
+}
+
+// attrs are what a log line says of a move.
+func (i *instance) attrs(e *myriad.Event) []slog.Attr {
+	attrs := append(make([]slog.Attr, 0, 8), slog.String("agent", e.Agent), slog.String("instance", e.Instance), slog.String("from", e.From), slog.String("to", e.To))
+	if e.Runtime != "" {
+		attrs = append(attrs, slog.String("runtime", e.Runtime))
+	}
+	if e.Reason != "" {
+		attrs = append(attrs, slog.String("reason", e.Reason))
+	}
+	switch e.To {
+	case ready.String():
+		attrs = append(attrs, slog.Duration("cold_start", e.Duration))
+	case failed.String():
 		attrs = append(attrs, slog.String("error", i.fault), slog.String("last_log", tail(i.lastLog)))
 	}
-	m.out.post(notice{event: e, level: level, text: "instance changed", attrs: attrs})
+	return attrs
 }
 
 // tail is the end of a log, short enough for one line.

@@ -106,9 +106,9 @@ func (m *Manager) enter(i *instance) bool {
 
 // line puts an instance in the line for room, where it may be its turn at once. It is true when its turn may come in a moment, because somebody is
 // ending. mu is held.
-func (m *Manager) line(i *instance, packet myriad.Packet, host *host) (soon bool) {
+func (m *Manager) line(i *instance, packet *myriad.Packet, host *host) (soon bool) {
 	if i.revision() <= packet.Revision { // else it was written since
-		i.packet, i.host = &packet, host
+		i.packet, i.host = packet, host
 	}
 	i.limits = bounded(i.packet.Agent.Template.Limits, m.limits)
 	m.queue.add(i)
@@ -176,16 +176,14 @@ func (m *Manager) enlist(i *instance) {
 }
 
 // packetOf reads the packet of an instance and finds who can host it.
-func (m *Manager) packetOf(i *instance) (myriad.Packet, *host, error) {
-	ctx, cancel := asking()
-	defer cancel()
-	m.settle(ctx, i.agent)
-	packet, err := m.cfg.Store.Packet(ctx, i.agent)
+func (m *Manager) packetOf(i *instance) (*myriad.Packet, *host, error) {
+	m.settle(context.Background(), i.agent)
+	packet, err := m.packets.Recall(i.agent)
 	if myriad.ErrorCode(err) == myriad.CodeNotFound {
-		return packet, nil, err
+		return nil, nil, err
 	}
 	if err != nil {
-		return packet, nil, myriad.Errorf(myriad.TaskErrStart, "read the packet of agent %s: %w", i.agent, err)
+		return nil, nil, myriad.Errorf(myriad.TaskErrStart, "read the packet of agent %s: %w", i.agent, err)
 	}
 	host, err := m.hostOf(packet)
 	return packet, host, err

@@ -24,6 +24,7 @@ type Manager struct {
 	epoch   time.Time
 	hosts   []*host
 	board   board
+	packets *memo       // cfg.Store
 	hungry  atomic.Bool // unmet, for those who do not hold mu
 	out     outbox
 	turns   turns
@@ -62,8 +63,10 @@ func New(cfg Config) (*Manager, error) {
 		return nil, myriad.Errorf(myriad.CodeInvalid, "fleet: %w", err)
 	}
 	cfg = cfg.withDefaults()
+	packets := newMemo(cfg.Store)
+	cfg.Store = packets
 	m := &Manager{
-		cfg: cfg, epoch: time.Now(), limits: cfg.Limits, out: outbox{sink: cfg.Sink, log: cfg.Logger},
+		cfg: cfg, packets: packets, epoch: time.Now(), limits: cfg.Limits, out: outbox{sink: cfg.Sink, log: cfg.Logger},
 		kick: make(chan struct{}, 1), unsync: make(chan struct{}, 1), drained: make(chan struct{}),
 		residents: map[string]*resident{}, instances: map[string]*instance{}, lifeless: make(chan struct{}),
 	}

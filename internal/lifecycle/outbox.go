@@ -19,6 +19,9 @@ type notice struct {
 	attrs []slog.Attr
 }
 
+// mostSpare is how many notices there is room for when none wait.
+const mostSpare = 256
+
 // outbox tells notices in the order in which they were posted, one at a time and under no lock. Whoever finds the box idle tells what is in it;
 // others leave theirs to them.
 type outbox struct {
@@ -26,8 +29,9 @@ type outbox struct {
 	log  *slog.Logger
 
 	mu      sync.Mutex
-	waiting []notice // guarded by mu
-	telling bool     // guarded by mu
+	waiting []notice // guarded by mu, as what follows
+	spare   []notice // for waiting, once it was told
+	telling bool
 }
 
 // post leaves a notice. It may be called under Manager.mu; deliver must follow.
@@ -47,12 +51,17 @@ func (o *outbox) deliver() {
 	o.telling = true
 	for len(o.waiting) > 0 {
 		batch := o.waiting
-		o.waiting = nil
+		o.waiting = o.spare
 		o.mu.Unlock()
 		for i := range batch {
 			o.tell(&batch[i])
 		}
+		clear(batch)
 		o.mu.Lock()
+		o.spare = batch[:0]
+		if cap(batch) > mostSpare {
+			o.spare = nil
+		}
 	}
 	o.telling = false
 	o.mu.Unlock()

@@ -185,7 +185,7 @@ func (m *Manager) book(l leftover, p *permit) *instance {
 
 // adopt takes over an instance that is what its packet says, if there is room for it and its agent has no other.
 func (m *Manager) adopt(l leftover, packet myriad.Packet) bool {
-	host, err := m.hostOf(packet)
+	host, err := m.hostOf(&packet)
 	m.lock()
 	defer m.unlock()
 	if err != nil || host != l.host || m.phase != running || m.instances[l.InstanceID] != nil ||
@@ -244,7 +244,7 @@ func (m *Manager) resume(ctx context.Context, entries []myriad.QueueEntry) {
 		}
 		if err = errGone(e.Agent); found {
 			i.packet = &packet
-			i.host, err = m.hostOf(packet)
+			i.host, err = m.hostOf(&packet)
 		}
 		if err != nil {
 			m.cfg.Logger.Warn("an entry of the queue is dropped", "agent", e.Agent, "error", err)

@@ -32,7 +32,7 @@ func newHost(rt myriad.Runtime, cfg Config) *host {
 }
 
 // hostOf is the first runtime that serves a packet.
-func (m *Manager) hostOf(p myriad.Packet) (*host, error) {
+func (m *Manager) hostOf(p *myriad.Packet) (*host, error) {
 	for _, h := range m.hosts {
 		if p.Agent.Template != nil && h.Serves(*p.Agent.Template) {
 			return h, nil
