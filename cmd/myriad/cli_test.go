@@ -47,6 +47,9 @@ func startServerWith(t testing.TB, opts options, change ...func(*config.Config))
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, measured := t.(*testing.B); measured {
+		t.Cleanup(easeCollector()) // as serve does
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.run(ctx) }()

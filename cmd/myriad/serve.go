@@ -46,6 +46,7 @@ func serve(ctx context.Context, cfg config.Config, errOut io.Writer) error {
 	began := time.Now()
 	log := newLogger(errOut, cfg)
 	defer takeLibraryLog(log)()
+	defer easeCollector()()
 	s, err := newServer(ctx, cfg, log, options{})
 	if err != nil {
 		return err
