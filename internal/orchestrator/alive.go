@@ -11,6 +11,35 @@ import (
 // neurogenesisName is the agent_name of results about grown agents (wire facts 1.4), where no agent's answer has one.
 const neurogenesisName = "Orchestrator_Neurogenesis"
 
+// wakeFirst says whether one of the dormant candidates is to be woken before the task goes to those that are awake.
+func wakeFirst(asleep, awake []myriad.Candidate) bool {
+	return len(asleep) > 0 && (len(awake) == 0 || asleep[0].Tier != myriad.TierAny && awake[0].Tier == myriad.TierAny)
+}
+
+// worthWaking drops the dormant candidates that would be turned away once they were awake, for what happened when they were: their breakers are
+// open, or they have asked to be left alone. Those that will not be left alone that long are woken when nobody else can be asked, last.
+func (r *run) worthWaking(i int32, asleep []myriad.Candidate, alone bool, away *turnedAway) []myriad.Candidate {
+	asleep = r.eligible(i, asleep, away)
+	ready := make([]myriad.Candidate, 0, len(asleep))
+	var later []myriad.Candidate
+	for n := range asleep {
+		wait := r.o.cfg.Dispatcher.ParkedAll(asleep[n : n+1])
+		switch {
+		case wait == 0:
+			ready = append(ready, asleep[n])
+		case alone && wait <= time.Until(r.patience(i)):
+			later = append(later, asleep[n])
+		default:
+			name := asleep[n].Agent.Name
+			away.parked = true
+			away.until(wait)
+			r.tasks[i].reject([]myriad.Rejection{{Agent: name, Reason: myriad.RejectedParked, RetryAfterMS: max(1, wait.Milliseconds())}})
+			r.emit(myriad.Event{Kind: myriad.KindRejected, TaskID: r.plan.tasks[i].ID.Key, Agent: name, Reason: myriad.RejectedParked, RetryAfter: wait})
+		}
+	}
+	return append(ready, later...)
+}
+
 // wakeUp wakes the first of the dormant candidates, and when that fails the next; the task goes on with the agent that woke up before those
 // that are awake.
 func (r *run) wakeUp(i int32, asleep, awake []myriad.Candidate) (g granted, ok bool, more []int32) {
@@ -34,8 +63,8 @@ func (r *run) wakeUp(i int32, asleep, awake []myriad.Candidate) (g granted, ok b
 		if myriad.ErrorCode(a.Err) == myriad.CodeDeadline {
 			return granted{}, false, r.overslept(i, asleep[0].Agent.Name)
 		}
-		if len(asleep) > 1 {
-			return r.wakeUp(i, asleep[1:], awake)
+		if rest := asleep[1:]; wakeFirst(rest, awake) {
+			return r.wakeUp(i, rest, awake)
 		}
 		if len(awake) > 0 {
 			return r.queue(i, awake)
