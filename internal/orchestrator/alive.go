@@ -44,6 +44,7 @@ func (r *run) worthWaking(i int32, asleep []myriad.Candidate, alone bool, away *
 // that are awake.
 func (r *run) wakeUp(i int32, asleep, awake []myriad.Candidate) (g granted, ok bool, more []int32) {
 	from, task := time.Now(), &r.plan.tasks[i]
+	r.waitsFor(i, alive{agent: asleep[0].Agent.Name})
 	return later(r, i, "waking an agent", func(done func(myriad.Woken)) {
 		r.o.cfg.Waker.Wake(r.ctx, myriad.WakeRequest{Agent: asleep[0].Agent, Kind: myriad.QueueWake, Concept: task.ConceptKey, Intent: task.IntentKey,
 			Priority: task.Priority, Deadline: r.patience(i)}, done)
@@ -88,7 +89,7 @@ func (r *run) overslept(i int32, agent string) []int32 {
 		r.end(cutDeadline)
 	}
 	return r.conclude(i, r.failure(i, &failure{code: myriad.TaskErrTimeout, status: myriad.StatusTimeout, mayFall: fallsAll,
-		message: fmt.Sprintf("the task's timeout passed before agent %q was awake", agent)}))
+		message: "the task's timeout passed while it waited for " + awakeAt(agent, r.o.cfg.Waker.Place(agent))}))
 }
 
 // asleepFailure is the failure of a task whose only agents could not be woken. An error's code that is a TaskErr word is the result's.
@@ -130,6 +131,7 @@ func (r *run) unpin(release func()) {
 func (r *run) grow(i int32) (g granted, ok bool, more []int32) {
 	task := &r.plan.tasks[i]
 	from := time.Now()
+	r.waitsFor(i, alive{concept: task.Concept})
 	return later(r, i, "growing an agent", func(done func(myriad.Growth)) {
 		r.o.cfg.Grower.Grow(r.ctx, myriad.GrowRequest{Concept: task.ConceptKey, Display: task.Concept, Intent: task.IntentKey, Priority: task.Priority,
 			Deadline: r.deadline}, done)
