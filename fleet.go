@@ -98,6 +98,9 @@ type WakeRequest struct {
 	Deadline time.Time // of the asker; zero is none but its ctx
 	// Patience bounds the wait for room in the fleet, not the start itself; zero is until the deadline.
 	Patience time.Duration
+	// Passing is an asker that is served as well without the agent: when all who ask for it are of this kind, it leaves the queue with them, and once it
+	// is awake and idle its room is for whoever needs it more, however young it is.
+	Passing bool
 }
 
 // Woken is what a WakeRequest came to.

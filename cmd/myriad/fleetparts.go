@@ -31,7 +31,7 @@ func (s *server) newFleet(sink myriad.Sink) (err error) {
 		Limits: limits, StartTimeout: f.StartTimeout, StopGrace: f.StopGrace}); err != nil {
 		return err
 	}
-	peers := neurogenesis.NewPeers(neurogenesis.PeersConfig{Graph: s.directory, Caller: s.caller, Logger: s.log})
+	peers := neurogenesis.NewPeers(neurogenesis.PeersConfig{Graph: s.directory, Caller: s.caller, Fleet: s.fleet, Logger: s.log})
 	s.grower, err = neurogenesis.New(neurogenesis.Config{Enabled: f.Grow, Sources: []neurogenesis.Source{peers}, Graph: s.directory, Packets: s.fleet, Fleet: s.fleet,
 		Count: s.store, Sink: sink, Logger: s.log, MaxFlights: g.MaxFlights, MaxGrown: int64(g.MaxAgents), SourceTimeout: g.SourceTimeout, Cooldown: g.Cooldown})
 	return err

@@ -89,6 +89,10 @@ func playHTTP() {
 			fmt.Fprintf(w, `{"status":"healthy","nonce":%q}`, os.Getenv("MYRIAD_NONCE"))
 			return
 		}
+		if strings.HasSuffix(r.URL.Path, "/collaborate") {
+			fmt.Fprintf(w, `{"status":"success","data":{"primary_knowledge":%q,"confidence":0.9}}`, os.Getenv("SAYS"))
+			return
+		}
 		var j playedJob
 		if err := json.NewDecoder(r.Body).Decode(&j); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)

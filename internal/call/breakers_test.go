@@ -239,3 +239,50 @@ func TestResearchTimesOut(t *testing.T) {
 		r.Close()
 	})
 }
+
+// TestBreakerOfADormantAgent: an agent that has a template keeps its breaker when its instance ends, so that nobody need wake it to be told that it is open.
+// When the breaker's time is over the dormant card may be tried, and the instance that is woken for that call makes the probe.
+func TestBreakerOfADormantAgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		template := &myriad.Template{Kind: myriad.TemplateCommand}
+		dormant := &myriad.Agent{Name: "S", Template: template, Dormant: true}
+		live := &myriad.Agent{Name: "S", Template: template, Endpoint: "http://127.0.0.1:1/query"}
+		next := &myriad.Agent{Name: "S", Template: template, Endpoint: "http://127.0.0.1:2/query"}
+		eligible := func(a *myriad.Agent) (bool, time.Duration) {
+			ok, rejected, wait := r.Eligible([]myriad.Candidate{{Agent: a}})
+			is(t, "rejected", len(rejected), 1-len(ok))
+			return len(ok) == 1, wait
+		}
+		if ok, _ := eligible(dormant); !ok {
+			t.Error("an agent that never was called is turned away")
+		}
+		b := r.ends.of(live).breaker
+		for range 3 {
+			permit, err := b.Acquire()
+			if err != nil {
+				t.Fatal(err)
+			}
+			permit.Done(resilience.Failure)
+		}
+		ok, wait := eligible(dormant)
+		if ok || wait <= 0 {
+			t.Fatalf("its breaker is open: %v, wait %s", ok, wait)
+		}
+		time.Sleep(wait)
+		if ok, _ := eligible(dormant); !ok {
+			t.Error("nobody may wake the agent for the probe")
+		}
+		probe, err := r.ends.of(next).breaker.Acquire()
+		if err != nil || !probe.Probe() {
+			t.Fatalf("the next instance does not probe: %v", err)
+		}
+		if ok, wait := eligible(dormant); ok || wait <= 0 {
+			t.Errorf("another probes: %v, wait %s", ok, wait)
+		}
+		probe.Done(resilience.Success)
+		if ok, _ := eligible(dormant); !ok {
+			t.Error("it is well again")
+		}
+	})
+}

@@ -101,7 +101,7 @@ func (c *churn) impatient() {
 	d := c.dice()
 	for c.goes() {
 		req := wakeOf(fmt.Sprint("a", d.IntN(c.agents)))
-		req.Priority = d.IntN(10)
+		req.Priority, req.Passing = d.IntN(10), d.IntN(3) == 0
 		ctx, leave := context.WithCancel(context.Background())
 		switch d.IntN(3) {
 		case 0:

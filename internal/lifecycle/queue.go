@@ -132,6 +132,17 @@ func (m *Manager) place(i *instance) *myriad.QueuePosition {
 	return &myriad.QueuePosition{Position: at, EstimateMS: m.estimate(at).Milliseconds()}
 }
 
+// Place is where the agent of that name waits for room, as Status shows it; nil when it does not.
+func (m *Manager) Place(agent string) *myriad.QueuePosition {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.residents[agent]
+	if r == nil || r.now == nil || !r.now.kept || r.now.machine.state() != queued {
+		return nil
+	}
+	return m.place(r.now)
+}
+
 // The bounds of an estimate: below the one nobody needs to be told, above the other nobody would believe it.
 const (
 	leastEstimate = time.Second

@@ -98,6 +98,9 @@ func TestPatience(t *testing.T) {
 		if w := <-r.ask(context.Background(), other); w.Queued == nil || w.Queued.Position != 2 {
 			t.Errorf("the second in the queue: %+v", w)
 		}
+		if a, b := r.Place("a"), r.Place("b"); a == nil || a.Position != 1 || b == nil || b.Position != 2 || r.Place("p") != nil || r.Place("nobody") != nil {
+			t.Errorf("a waits at %+v, b at %+v, p at %+v, nobody at %+v", a, b, r.Place("p"), r.Place("nobody"))
+		}
 		wantSame(t, "they wait on", r.store.queuedAgents(), []string{"a", "b"})
 		free()
 		if w := <-waiting; w.Err != nil {

@@ -42,7 +42,7 @@ func (m *Manager) dueUnmet() {
 // trim puts idle instances to sleep while more is out than the limits allow. mu is held.
 func (m *Manager) trim() {
 	for m.room.over() {
-		if !m.evict(0, "limits lowered") {
+		if !m.evict(0, "limits lowered", false) {
 			m.unmet = true
 			return
 		}
@@ -64,7 +64,7 @@ func (m *Manager) admit() {
 		need := loadOf(i.limits)
 		for !later.plus(need).within(m.room.bounds) {
 			used := m.room.leaving
-			if !m.evict(millis(m.limits.MinLifeMS), i.agent) {
+			if !m.evict(millis(m.limits.MinLifeMS), i.agent, i.passing) {
 				m.unmet = true
 				return
 			}
@@ -88,8 +88,8 @@ func (m *Manager) grant(i *instance, p *permit) {
 }
 
 // evict puts the longest idle instance to sleep that is at least that long ready; an instance that crashed and is not awaited goes first. The
-// word says for whom. It is false when nobody can go. mu is held.
-func (m *Manager) evict(minLife time.Duration, forWhom string) bool {
+// word says for whom, and passing whether that one is only asked for in passing. It is false when nobody can go. mu is held.
+func (m *Manager) evict(minLife time.Duration, forWhom string, passing bool) bool {
 	for {
 		var victim *instance
 		var idlest time.Duration
@@ -101,7 +101,7 @@ func (m *Manager) evict(minLife time.Duration, forWhom string) bool {
 					return true
 				}
 			case ready:
-				if i.live.busy() || i.aliveFor() < minLife {
+				if i.live.busy() || !i.mayGo(minLife, passing) {
 					continue
 				}
 				if idle := i.live.idleFor(); victim == nil || idle > idlest || idle == idlest && i.id < victim.id {
@@ -117,6 +117,11 @@ func (m *Manager) evict(minLife time.Duration, forWhom string) bool {
 			return true
 		}
 	}
+}
+
+// mayGo says whether an instance has been ready for long enough to give way. Who was only asked for in passing gives way to all others at once. mu is held.
+func (i *instance) mayGo(minLife time.Duration, passing bool) bool {
+	return i.passing && !passing || i.aliveFor() >= minLife
 }
 
 // evicted ends an instance to make room. mu is held.
@@ -137,17 +142,17 @@ func (m *Manager) yield(l *live, unit int64) bool {
 	if !m.unmet || i.live != l || i.machine.state() != ready {
 		return false
 	}
-	if i.aliveFor() < millis(m.limits.MinLifeMS) && !m.room.over() {
+	forWhom, passing := "limits lowered", false
+	if waiting := m.queue.order(m.patience()); len(waiting) > 0 && !m.room.over() {
+		forWhom, passing = waiting[0].agent, waiting[0].passing
+	}
+	if !i.mayGo(millis(m.limits.MinLifeMS), passing) && !m.room.over() {
 		l.settle(unit)
 		m.dueBy(i.readyAt.Add(millis(m.limits.MinLifeMS)))
 		return true
 	}
 	if !l.closeIdle(unit) {
 		return false
-	}
-	forWhom := "limits lowered"
-	if waiting := m.queue.order(m.patience()); len(waiting) > 0 && !m.room.over() {
-		forWhom = waiting[0].agent
 	}
 	m.evicted(i, forWhom)
 	m.schedule()

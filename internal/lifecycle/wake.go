@@ -72,6 +72,7 @@ func (m *Manager) flight(req myriad.WakeRequest) (*instance, error) {
 	if r := m.residents[name]; r != nil {
 		if r.now != nil {
 			m.queue.raise(r.now, req.Priority)
+			r.now.passing = r.now.passing && req.Passing
 			return r.now, nil
 		}
 		if left := time.Until(r.coolUntil); left > 0 {
@@ -86,6 +87,7 @@ func (m *Manager) flight(req myriad.WakeRequest) (*instance, error) {
 	if i.entry.Kind != myriad.QueueGrow || i.entry.Concept == "" {
 		i.entry.Kind = myriad.QueueWake
 	}
+	i.passing = req.Passing
 	m.settleIn(i)
 	m.spawn(i)
 	return i, nil
@@ -161,7 +163,10 @@ func (m *Manager) lapse(a *asker, err error) {
 	if err == nil { // the timer was early by less than the clock shows
 		err = myriad.Errorf(myriad.CodeDeadline, "the deadline passed before the agent was awake")
 	}
-	m.answer(a, myriad.Woken{Err: err})
+	i := a.at
+	if m.answer(a, myriad.Woken{Err: err}) {
+		m.pass(i)
+	}
 }
 
 // losePatience answers an asker that will not wait for room any longer; once its agent starts, it waits until its deadline.
@@ -169,8 +174,21 @@ func (m *Manager) losePatience(a *asker) {
 	m.lock()
 	defer m.unlock()
 	a.impatient = true
-	if i := a.at; i != nil && i.kept && i.machine.state() == queued {
+	i := a.at
+	switch {
+	case i == nil || i.machine.state() != queued:
+	case i.passing:
+		m.answer(a, myriad.Woken{Err: m.full(i.agent)})
+		m.pass(i)
+	case i.kept:
 		m.answer(a, m.queuedAnswer(i))
+	}
+}
+
+// pass takes an instance out of the queue that was only asked for in passing, and whose askers have all passed. mu is held.
+func (m *Manager) pass(i *instance) {
+	if i.passing && len(i.askers) == 0 && i.machine.state() == queued {
+		m.halt(i, myriad.ReasonEvicted, nil)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/myriad-mind/myriad"
 )
@@ -22,18 +23,26 @@ type researchers interface {
 // caller has one exchange with an agent beside its jobs.
 type caller interface {
 	Research(ctx context.Context, a *myriad.Agent, path string, body []byte) ([]byte, error)
+	// Eligible drops the candidates whose breaker is open.
+	Eligible(candidates []myriad.Candidate) (ok []myriad.Candidate, rejected []myriad.Rejection, retryAfter time.Duration)
 }
 
 // PeersConfig is what the source of peers is made of. Graph and Caller must be set.
 type PeersConfig struct {
-	Graph  researchers  // *discovery.Directory
-	Caller caller       // *call.Caller
-	Logger *slog.Logger // nil: slog.Default
-	Max    int          // peers that are asked about one concept, the first by name; 0 is 8
+	Graph    researchers   // *discovery.Directory
+	Caller   caller        // *call.Caller
+	Fleet    fleet         // *lifecycle.Manager; nil: those that sleep are passed over
+	Logger   *slog.Logger  // nil: slog.Default
+	Max      int           // peers that are asked about one concept, those that are awake before those that are not, each by name; 0 is 8
+	Patience time.Duration // how long one that sleeps waits for room in the fleet, and half of the time left at most; 0 is 1 s
 }
 
-// Peers is the Source of agents that declare the intent concept_research: each is asked at /collaborate. Those that sleep or are not active are
-// passed over, and so are programs that are only given jobs. It fails when the graph does not answer, or every one that was asked failed.
+// mostResearchers is how many agents that research are looked at for those to ask.
+const mostResearchers = 1024
+
+// Peers is the Source of agents that declare the intent concept_research: each is asked at /collaborate. One that sleeps is woken for it, as far as those
+// that are awake leave places, and pinned until it has answered. Those that are not active are passed over, and so are programs that are only given jobs.
+// It fails when the graph does not answer, or every one that was to be asked failed.
 type Peers struct{ cfg PeersConfig }
 
 // NewPeers makes the source.
@@ -44,13 +53,16 @@ func NewPeers(cfg PeersConfig) *Peers {
 	if cfg.Max <= 0 {
 		cfg.Max = 8
 	}
+	if cfg.Patience <= 0 {
+		cfg.Patience = time.Second
+	}
 	return &Peers{cfg}
 }
 
 // Name is "peers".
 func (p *Peers) Name() string { return "peers" }
 
-// Research asks the peers at once and gives what they know, in the order of their names.
+// Research asks the peers at once and gives what they know, in the order in which they were chosen.
 func (p *Peers) Research(ctx context.Context, q Question) ([]Finding, error) {
 	peers, err := p.peers(ctx)
 	if err != nil {
@@ -70,7 +82,7 @@ func (p *Peers) Research(ctx context.Context, q Question) ([]Finding, error) {
 	for i := range peers {
 		asking.Go(func() {
 			a := &answers[i]
-			a.Finding, a.ok, a.err = p.ask(ctx, &peers[i], body)
+			a.Finding, a.ok, a.err = p.ask(ctx, &peers[i], q, body)
 		})
 	}
 	asking.Wait()
@@ -92,19 +104,44 @@ func (p *Peers) Research(ctx context.Context, q Question) ([]Finding, error) {
 	return findings, nil
 }
 
-// peers are the agents to ask.
+// peers are the agents to ask: those that are awake, then those that can be woken.
 func (p *Peers) peers(ctx context.Context) ([]myriad.Agent, error) {
-	listed, err := p.cfg.Graph.Researchers(ctx, 8*p.cfg.Max) // some of them sleep
+	listed, err := p.cfg.Graph.Researchers(ctx, mostResearchers)
 	if err != nil {
 		return nil, err
 	}
 	var peers []myriad.Agent
-	for _, a := range listed {
-		if !a.Dormant && a.Endpoint != "" && (a.Status == "" || a.Status == myriad.AgentActive) && listens(a.Template) && len(peers) < p.cfg.Max {
-			peers = append(peers, a)
+	for i := range listed {
+		if a := &listed[i]; !dormant(a) && asked(a) && len(peers) < p.cfg.Max {
+			peers = append(peers, *a)
 		}
 	}
+	if p.cfg.Fleet == nil {
+		return peers, nil
+	}
+	var open time.Duration
+	for i := range listed {
+		if a := &listed[i]; dormant(a) && a.Template != nil && asked(a) && len(peers) < p.cfg.Max {
+			if _, rejected, wait := p.cfg.Caller.Eligible([]myriad.Candidate{{Agent: a}}); len(rejected) > 0 {
+				open = wait
+				continue // it would be woken to be turned away
+			}
+			peers = append(peers, *a)
+		}
+	}
+	if len(peers) == 0 && open > 0 {
+		e := myriad.Errorf(myriad.CodeUnavailable, "the circuit breakers of all agents that research are open")
+		e.RetryAfter = open
+		return nil, e
+	}
 	return peers, nil
+}
+
+func dormant(a *myriad.Agent) bool { return a.Dormant || a.Endpoint == "" }
+
+// asked says whether an agent may be asked when it is awake.
+func asked(a *myriad.Agent) bool {
+	return (a.Status == "" || a.Status == myriad.AgentActive) && listens(a.Template)
 }
 
 // listens says whether an agent answers HTTP itself: a program of another mode is given jobs, and has no /collaborate.
@@ -112,18 +149,41 @@ func listens(t *myriad.Template) bool {
 	return t == nil || t.Kind != myriad.TemplateCommand || t.Mode == myriad.ModeHTTP
 }
 
-// ask asks one peer; a panic is its failure.
-func (p *Peers) ask(ctx context.Context, a *myriad.Agent, body []byte) (f Finding, ok bool, err error) {
+// ask asks one peer, which is woken first when it sleeps, and pinned; a panic is its failure.
+func (p *Peers) ask(ctx context.Context, a *myriad.Agent, q Question, body []byte) (f Finding, ok bool, err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
 			f, ok, err = Finding{}, false, fmt.Errorf("asking it panicked: %v", caught)
 		}
 	}()
+	if p.cfg.Fleet != nil && a.Template != nil { // one that was awake a moment ago may not be any more
+		woken := p.wake(ctx, a, q)
+		if woken.Err != nil {
+			return f, false, woken.Err
+		}
+		defer woken.Release()
+		a = woken.Agent
+	}
 	raw, err := p.cfg.Caller.Research(ctx, a, "/collaborate", body)
 	if err != nil {
 		return f, false, err
 	}
 	return readReply(raw)
+}
+
+// wake has a peer woken and pinned. What it needs for that is its own time: it is no part of the exchange, and counts against nobody.
+func (p *Peers) wake(ctx context.Context, a *myriad.Agent, q Question) myriad.Woken {
+	req := myriad.WakeRequest{Agent: a, Kind: myriad.QueueWake, Concept: q.Concept, Intent: myriad.IntentResearch, Patience: p.cfg.Patience, Passing: true}
+	if deadline, ok := ctx.Deadline(); ok {
+		req.Deadline, req.Patience = deadline, max(min(req.Patience, time.Until(deadline)/2), 1)
+	}
+	answers := make(chan myriad.Woken, 1)
+	p.cfg.Fleet.Wake(ctx, req, func(w myriad.Woken) { answers <- w })
+	w := <-answers // at the end of ctx at the latest
+	if w.Err == nil && w.Agent == nil {
+		w.Err = errors.New("the fleet gave none")
+	}
+	return w
 }
 
 // request is the body of wire facts 5.2.

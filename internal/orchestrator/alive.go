@@ -11,10 +11,40 @@ import (
 // neurogenesisName is the agent_name of results about grown agents (wire facts 1.4), where no agent's answer has one.
 const neurogenesisName = "Orchestrator_Neurogenesis"
 
+// wakeFirst says whether one of the dormant candidates is to be woken before the task goes to those that are awake.
+func wakeFirst(asleep, awake []myriad.Candidate) bool {
+	return len(asleep) > 0 && (len(awake) == 0 || asleep[0].Tier != myriad.TierAny && awake[0].Tier == myriad.TierAny)
+}
+
+// worthWaking drops the dormant candidates that would be turned away once they were awake, for what happened when they were: their breakers are
+// open, or they have asked to be left alone. Those that will not be left alone that long are woken when nobody else can be asked, last.
+func (r *run) worthWaking(i int32, asleep []myriad.Candidate, alone bool, away *turnedAway) []myriad.Candidate {
+	asleep = r.eligible(i, asleep, away)
+	ready := make([]myriad.Candidate, 0, len(asleep))
+	var later []myriad.Candidate
+	for n := range asleep {
+		wait := r.o.cfg.Dispatcher.ParkedAll(asleep[n : n+1])
+		switch {
+		case wait == 0:
+			ready = append(ready, asleep[n])
+		case alone && wait <= time.Until(r.patience(i)):
+			later = append(later, asleep[n])
+		default:
+			name := asleep[n].Agent.Name
+			away.parked = true
+			away.until(wait)
+			r.tasks[i].reject([]myriad.Rejection{{Agent: name, Reason: myriad.RejectedParked, RetryAfterMS: max(1, wait.Milliseconds())}})
+			r.emit(myriad.Event{Kind: myriad.KindRejected, TaskID: r.plan.tasks[i].ID.Key, Agent: name, Reason: myriad.RejectedParked, RetryAfter: wait})
+		}
+	}
+	return append(ready, later...)
+}
+
 // wakeUp wakes the first of the dormant candidates, and when that fails the next; the task goes on with the agent that woke up before those
 // that are awake.
 func (r *run) wakeUp(i int32, asleep, awake []myriad.Candidate) (g granted, ok bool, more []int32) {
 	from, task := time.Now(), &r.plan.tasks[i]
+	r.waitsFor(i, alive{agent: asleep[0].Agent.Name})
 	return later(r, i, "waking an agent", func(done func(myriad.Woken)) {
 		r.o.cfg.Waker.Wake(r.ctx, myriad.WakeRequest{Agent: asleep[0].Agent, Kind: myriad.QueueWake, Concept: task.ConceptKey, Intent: task.IntentKey,
 			Priority: task.Priority, Deadline: r.patience(i)}, done)
@@ -34,8 +64,8 @@ func (r *run) wakeUp(i int32, asleep, awake []myriad.Candidate) (g granted, ok b
 		if myriad.ErrorCode(a.Err) == myriad.CodeDeadline {
 			return granted{}, false, r.overslept(i, asleep[0].Agent.Name)
 		}
-		if len(asleep) > 1 {
-			return r.wakeUp(i, asleep[1:], awake)
+		if rest := asleep[1:]; wakeFirst(rest, awake) {
+			return r.wakeUp(i, rest, awake)
 		}
 		if len(awake) > 0 {
 			return r.queue(i, awake)
@@ -59,7 +89,7 @@ func (r *run) overslept(i int32, agent string) []int32 {
 		r.end(cutDeadline)
 	}
 	return r.conclude(i, r.failure(i, &failure{code: myriad.TaskErrTimeout, status: myriad.StatusTimeout, mayFall: fallsAll,
-		message: fmt.Sprintf("the task's timeout passed before agent %q was awake", agent)}))
+		message: "the task's timeout passed while it waited for " + awakeAt(agent, r.o.cfg.Waker.Place(agent))}))
 }
 
 // asleepFailure is the failure of a task whose only agents could not be woken. An error's code that is a TaskErr word is the result's.
@@ -101,6 +131,7 @@ func (r *run) unpin(release func()) {
 func (r *run) grow(i int32) (g granted, ok bool, more []int32) {
 	task := &r.plan.tasks[i]
 	from := time.Now()
+	r.waitsFor(i, alive{concept: task.Concept})
 	return later(r, i, "growing an agent", func(done func(myriad.Growth)) {
 		r.o.cfg.Grower.Grow(r.ctx, myriad.GrowRequest{Concept: task.ConceptKey, Display: task.Concept, Intent: task.IntentKey, Priority: task.Priority,
 			Deadline: r.deadline}, done)

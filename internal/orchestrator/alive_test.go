@@ -24,6 +24,9 @@ func (f wakerFunc) Wake(ctx context.Context, req myriad.WakeRequest, done func(m
 	f(ctx, req, done)
 }
 
+// Place knows of nobody that waits.
+func (wakerFunc) Place(string) *myriad.QueuePosition { return nil }
+
 func asleep(name string) myriad.Candidate {
 	c := candidate(name)
 	c.Agent.Endpoint, c.Agent.Dormant, c.Tier = "", true, myriad.TierDormant

@@ -115,20 +115,61 @@ func (r *run) choose(i int32, candidates []myriad.Candidate) (g granted, ok bool
 		return g, false, r.conclude(i, r.failure(i, r.nobody(i)))
 	}
 	w.all = awake
-	var open time.Duration
+	var away turnedAway
 	if len(awake) > 0 {
-		var rejected []myriad.Rejection
-		awake, rejected, open = r.o.cfg.Caller.Eligible(awake)
-		w.reject(rejected)
+		awake = r.eligible(i, awake, &away)
 	}
-	if len(asleep) > 0 && (len(awake) == 0 || asleep[0].Tier != myriad.TierAny && awake[0].Tier == myriad.TierAny) {
-		return r.wakeUp(i, asleep, awake)
+	if wakeFirst(asleep, awake) {
+		if asleep = r.worthWaking(i, asleep, len(awake) == 0, &away); wakeFirst(asleep, awake) {
+			return r.wakeUp(i, asleep, awake)
+		}
 	}
 	if len(awake) == 0 {
-		return g, false, r.conclude(i, r.failure(i, &failure{code: myriad.TaskErrCircuitOpen, status: myriad.StatusServiceUnavailable,
-			message: "the circuit breakers of all agents that could answer are open", retryAfter: open, mayFall: fallsAll}))
+		return g, false, r.conclude(i, r.failure(i, away.failure()))
 	}
 	return r.queue(i, awake)
+}
+
+// turnedAway is who may not be called or woken now, and until when.
+type turnedAway struct {
+	open, parked bool
+	first        time.Duration // until the first of them may be tried
+}
+
+func (t *turnedAway) until(wait time.Duration) {
+	if wait > 0 && (t.first == 0 || wait < t.first) {
+		t.first = wait
+	}
+}
+
+// failure is that of a task all of whose candidates were turned away.
+func (t *turnedAway) failure() *failure {
+	f := &failure{code: myriad.TaskErrCircuitOpen, status: myriad.StatusServiceUnavailable,
+		message: "the circuit breakers of all agents that could answer are open", retryAfter: t.first, mayFall: fallsAll}
+	switch {
+	case !t.open && t.parked:
+		f.code, f.message = myriad.TaskErrParked, "all agents that could answer have asked to be left alone for longer than the task can wait"
+	case t.parked:
+		f.message = "the circuit breakers of the agents that could answer are open, or they have asked to be left alone"
+	}
+	return f
+}
+
+// eligible drops the candidates whose breakers would turn a call away.
+func (r *run) eligible(i int32, candidates []myriad.Candidate, away *turnedAway) []myriad.Candidate {
+	left, rejected, wait := r.o.cfg.Caller.Eligible(candidates)
+	if len(rejected) == 0 {
+		return left
+	}
+	r.tasks[i].reject(rejected)
+	away.open = true
+	away.until(wait)
+	if len(left) > 0 { // wait is that of nobody
+		for _, one := range rejected {
+			away.until(time.Duration(one.RetryAfterMS) * time.Millisecond)
+		}
+	}
+	return left
 }
 
 // divide tells the candidates that are awake from those that are dormant. Where all are awake the list is the given one.

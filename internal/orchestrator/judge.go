@@ -49,7 +49,6 @@ func (r *run) requeue(i int32, reply *myriad.Reply) (next granted, ok bool, more
 	w.phase = phaseReady
 	if deadline, own := r.until(i); own {
 		failure := failed(reply)
-		failure.message = "the task's timeout passed while it waited for another turn: " + failure.message
 		w.timer = time.AfterFunc(time.Until(deadline), func() { r.expire(i, failure) })
 	}
 	r.mu.Unlock()
@@ -67,6 +66,7 @@ func (r *run) expire(i int32, f *failure) {
 		r.mu.Unlock()
 		return
 	}
+	f.message = "the task's timeout passed while it waited for another slot of " + agentsOf(w.candidates) + ": " + f.message
 	t := r.unqueue(w)
 	w.phase = phaseReady
 	r.mu.Unlock()

@@ -49,6 +49,8 @@ type lastGood interface {
 // waker brings a dormant agent to life. done is called once; on success the agent stays pinned until Release is called.
 type waker interface {
 	Wake(ctx context.Context, req myriad.WakeRequest, done func(myriad.Woken))
+	// Place is where the agent of that name waits for room; nil when it does not.
+	Place(agent string) *myriad.QueuePosition
 }
 
 // grower makes an agent for a concept that nobody knows. done is called once.

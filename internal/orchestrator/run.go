@@ -159,6 +159,10 @@ var (
 // end ends the run now: what waits is taken out of its queues, what is under way is cancelled and settled when its call has come back.
 // Of a run that is over it changes nothing.
 func (r *run) end(why *cut) {
+	var places map[string]*myriad.QueuePosition
+	if why == cutDeadline {
+		places = r.placesOf()
+	}
 	r.mu.Lock()
 	if r.over.Load() || r.left == 0 {
 		r.mu.Unlock()
@@ -176,6 +180,9 @@ func (r *run) end(why *cut) {
 		}
 		if w.phase != phaseCalling && w.phase != phaseDone {
 			result := r.cutShort(int32(i), now, w.phase == phaseQueued)
+			if where := w.where(places); where != "" && why == cutDeadline {
+				result.ErrorMessage = "the run's deadline passed while the task waited for " + where
+			}
 			r.settle(int32(i), &result, now, &after)
 		}
 	}

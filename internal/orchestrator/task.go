@@ -27,6 +27,7 @@ type work struct {
 	turn       *myriad.Turn // while it waits for a slot
 	timer      *time.Timer  // the task's own timeout, while it waits for another slot
 	release    func()       // unpins the agent that was woken or grown for it
+	waits      alive        // what it waits for before it is queued
 	readyAt    time.Duration
 	queuedAt   time.Duration // when it went into the queue last
 	finishedAt time.Duration
@@ -168,7 +169,7 @@ func (r *run) queue(i int32, candidates []myriad.Candidate) (g granted, ok bool,
 		r.mu.Unlock()
 		return g, false, nil
 	}
-	w.phase, w.turn, w.queuedAt, w.candidates = phaseQueued, t, time.Since(r.start), candidates
+	w.phase, w.turn, w.queuedAt, w.candidates, w.waits = phaseQueued, t, time.Since(r.start), candidates, alive{}
 	r.mu.Unlock()
 	chosen, slot, ok := r.o.cfg.Dispatcher.Submit(t)
 	if ok {

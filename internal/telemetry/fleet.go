@@ -20,8 +20,14 @@ type fleetMetrics struct {
 	unenforced  prometheus.Counter
 	neurogen    bounded
 	mu          sync.Mutex
-	stateOf     map[string]string // instance id -> state; guarded by mu
-	stateCounts map[string]int    // guarded by mu
+	stateOf     map[string]instanceState // by instance id; guarded by mu
+	stateCounts map[string]int           // guarded by mu
+}
+
+// instanceState is where an instance is.
+type instanceState struct {
+	word  string
+	ready bool // it is, or was when it began to end: one that is ending from its start was called off
 }
 
 // stateGauges has one gauge per state.
@@ -29,7 +35,7 @@ type stateGauges map[string]prometheus.Gauge
 
 func newFleetMetrics(f promauto.Factory) *fleetMetrics {
 	m := &fleetMetrics{
-		instances: stateGauges{}, stateOf: map[string]string{}, stateCounts: map[string]int{},
+		instances: stateGauges{}, stateOf: map[string]instanceState{}, stateCounts: map[string]int{},
 		starts: newBounded(f, "myriad_instance_starts_total", "Instance starts by result.", "result", "ready", "failed"),
 		reaps: newBounded(f, "myriad_instance_reaps_total", "Instances that were ready and ended, by reason.", "reason", myriad.ReasonIdle, myriad.ReasonAge,
 			myriad.ReasonEvicted, myriad.ReasonOperator, myriad.ReasonShutdown, myriad.ReasonCrashed, myriad.ReasonFailed, myriad.ReasonDeleted),
@@ -66,11 +72,12 @@ func (m *fleetMetrics) emit(e myriad.Event) {
 func (m *fleetMetrics) move(e myriad.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if was, ok := m.stateOf[e.Instance]; ok {
-		m.set(was, -1)
+	was, ok := m.stateOf[e.Instance]
+	if ok {
+		m.set(was.word, -1)
 	}
 	if _, shown := m.instances[e.To]; shown {
-		m.stateOf[e.Instance] = e.To
+		m.stateOf[e.Instance] = instanceState{word: e.To, ready: e.To == myriad.InstanceReady || e.From == myriad.InstanceReady}
 		m.set(e.To, 1)
 	} else {
 		delete(m.stateOf, e.Instance)
@@ -82,7 +89,7 @@ func (m *fleetMetrics) move(e myriad.Event) {
 		m.coldStart.WithLabelValues(runtimeWord(e.Runtime)).Observe(e.Duration.Seconds())
 	case e.From == myriad.InstanceStarting && e.To == myriad.InstanceFailed:
 		m.starts.add("failed", 1)
-	case ended && (e.From == myriad.InstanceReady || e.From == myriad.InstanceDraining):
+	case ended && (e.From == myriad.InstanceReady || e.From == myriad.InstanceDraining && was.ready):
 		m.reaps.add(e.Reason, 1)
 	}
 }

@@ -87,6 +87,26 @@ func TestStartsAndReaps(t *testing.T) {
 	has(t, scrape(t, tel), `myriad_instance_reaps_total{reason="deleted"} 0`)
 }
 
+// TestStartsThatAreCalledOff are no ends of instances that were in use, whatever came before them.
+func TestStartsThatAreCalledOff(t *testing.T) {
+	tel := newTelemetry(t, Config{})
+	move := func(id, from, to, reason string) {
+		tel.Emit(myriad.Event{Kind: myriad.KindInstance, Instance: id, From: from, To: to, Reason: reason, Runtime: "process"})
+	}
+	move("1", "queued", "starting", "")
+	move("1", "starting", "draining", "operator")
+	move("2", "queued", "starting", "")
+	move("2", "starting", "ready", "")
+	move("2", "ready", "failed", "crashed")
+	move("2", "failed", "starting", "crashed")
+	move("2", "starting", "draining", "shutdown")
+	has(t, scrape(t, tel), `myriad_instances{state="draining"} 2`)
+	move("1", "draining", "stopped", "operator")
+	move("2", "draining", "stopped", "shutdown")
+	has(t, scrape(t, tel), `myriad_instance_reaps_total{reason="operator"} 0`, `myriad_instance_reaps_total{reason="shutdown"} 0`,
+		`myriad_instance_reaps_total{reason="crashed"} 1`, `myriad_instances{state="draining"} 0`)
+}
+
 func TestGrowthIsCounted(t *testing.T) {
 	tel := newTelemetry(t, Config{})
 	for _, status := range []string{myriad.StatusNeurogenesisAgent, myriad.StatusNeurogenesisAgent, myriad.StatusNeurogenesisFailed, "no_agent_available"} {
