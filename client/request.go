@@ -130,11 +130,16 @@ func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
 	return req, nil
 }
 
+// trusted is how many bytes of a length that a reply announces are made room for before they come.
+const trusted = 1 << 20
+
 func (c *Client) readReply(ctx context.Context, r request, res *http.Response) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(res.Body, c.cfg.MaxReply+1))
-	if err != nil {
+	var buf bytes.Buffer
+	buf.Grow(int(min(max(res.ContentLength, 0), trusted)) + bytes.MinRead) // room to see the end without growing
+	if _, err := buf.ReadFrom(io.LimitReader(res.Body, c.cfg.MaxReply+1)); err != nil {
 		return nil, c.failure(ctx, r, err)
 	}
+	body := buf.Bytes()
 	if int64(len(body)) > c.cfg.MaxReply {
 		return nil, myriad.Errorf(myriad.CodeTooLarge, "%s %s: the reply is over %d bytes", r.method, r.path, c.cfg.MaxReply)
 	}

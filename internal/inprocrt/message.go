@@ -27,8 +27,7 @@ func (k *KnowledgeAgent) post(w http.ResponseWriter, r *http.Request, answer ans
 		send(w, http.StatusMethodNotAllowed, k.failure("only POST is answered here"))
 		return
 	}
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" && !strings.HasSuffix(kind, "+json") {
+	if !isJSON(r.Header.Get("Content-Type")) {
 		send(w, http.StatusUnsupportedMediaType, k.failure("the body must be application/json"))
 		return
 	}
@@ -43,6 +42,14 @@ func (k *KnowledgeAgent) post(w http.ResponseWriter, r *http.Request, answer ans
 		status, out := answer(body)
 		send(w, status, out)
 	}
+}
+
+func isJSON(contentType string) bool {
+	if contentType == "application/json" {
+		return true // as nearly always
+	}
+	kind, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
 }
 
 // failure is an explanation for readers of either dialect.

@@ -106,27 +106,32 @@ func (m *memo) SetKnowledge(ctx context.Context, name string, k myriad.Knowledge
 }
 
 // weight is about how many bytes the parts of an agent take that have no narrow bounds.
-func weight(a *myriad.Agent) (n int) {
-	lists := [][]string{{a.Description}, a.Concepts, a.Intents, a.SafeIntents, a.Capabilities}
-	pairs := []map[string]string{a.Labels}
-	if t := a.Template; t != nil {
-		lists, pairs = append(lists, t.Command, t.PassEnv), append(pairs, t.Env)
-		if k := t.Knowledge; k != nil {
-			lists = append(lists, []string{k.PrimaryDefinition}, k.Applications, k.RelatedConcepts, k.KeyAttributes, k.ResearchSources)
-			for kind, l := range k.Learned {
-				n += len(kind) + len(l.Content)
-			}
+func weight(a *myriad.Agent) int {
+	n := len(a.Description) + lengths(a.Concepts) + lengths(a.Intents) + lengths(a.SafeIntents) + lengths(a.Capabilities) + pairs(a.Labels)
+	t := a.Template
+	if t == nil {
+		return n
+	}
+	n += lengths(t.Command) + lengths(t.PassEnv) + pairs(t.Env)
+	if k := t.Knowledge; k != nil {
+		n += len(k.PrimaryDefinition) + lengths(k.Applications) + lengths(k.RelatedConcepts) + lengths(k.KeyAttributes) + lengths(k.ResearchSources)
+		for kind, l := range k.Learned {
+			n += len(kind) + len(l.Content)
 		}
 	}
-	for _, list := range lists {
-		for _, s := range list {
-			n += len(s)
-		}
+	return n
+}
+
+func lengths(list []string) (n int) {
+	for _, s := range list {
+		n += len(s)
 	}
-	for _, pair := range pairs {
-		for key, value := range pair {
-			n += len(key) + len(value)
-		}
+	return n
+}
+
+func pairs(of map[string]string) (n int) {
+	for name, value := range of {
+		n += len(name) + len(value)
 	}
 	return n
 }

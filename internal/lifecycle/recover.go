@@ -103,14 +103,14 @@ func (m *Manager) recoverOnce(ctx context.Context, h *host) (left []leftover, er
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if h.recovered {
+	if h.recovered.Load() {
 		return nil, nil
 	}
 	var found []myriad.Left
 	if err := m.guarded("recovering a runtime", func() (err error) { found, err = h.Recover(ctx, m.cfg.OwnerID); return err }); err != nil {
 		return nil, err
 	}
-	h.recovered = true
+	h.recovered.Store(true)
 	for _, l := range found {
 		left = append(left, leftover{Left: l, host: h})
 	}
@@ -119,6 +119,9 @@ func (m *Manager) recoverOnce(ctx context.Context, h *host) (left []leftover, er
 
 // recoverHost makes sure that a runtime has told what is left before it starts anything.
 func (m *Manager) recoverHost(ctx context.Context, h *host) error {
+	if h.recovered.Load() {
+		return nil
+	}
 	left, err := m.recoverOnce(ctx, h)
 	if err != nil {
 		return fmt.Errorf("runtime %s is not available: %w", h.name, err)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -22,7 +23,7 @@ type host struct {
 	brief bool          // its instances end with this process
 
 	recovery  chan struct{} // of one place; held while the runtime tells what an earlier life left
-	recovered bool          // guarded by recovery
+	recovered atomic.Bool   // set by whoever holds recovery
 }
 
 func newHost(rt myriad.Runtime, cfg Config) *host {

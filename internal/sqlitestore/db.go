@@ -62,8 +62,12 @@ func (s *Store) lookUp(ctx context.Context, fn func(ctx context.Context) error) 
 	}
 	select {
 	case s.looking <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	default:
+		select {
+		case s.looking <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	defer func() { <-s.looking }()
 	return fn(context.WithoutCancel(ctx))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -66,6 +67,10 @@ type agentProps struct {
 type millis int64
 
 func (m *millis) UnmarshalJSON(data []byte) error {
+	if n, err := strconv.ParseInt(string(data), 10, 53); err == nil { // as we write it
+		*m = millis(n)
+		return nil
+	}
 	if t, err := time.Parse(`"`+time.RFC3339Nano+`"`, string(data)); err == nil {
 		*m = millis(t.UnixMilli())
 		return nil
