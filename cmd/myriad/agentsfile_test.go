@@ -47,7 +47,7 @@ func TestAnEmptyAgentsFileRemovesNobody(t *testing.T) {
 
 const declaration = `agents:
   - {name: Tide, concepts: [tide], description: %s, template: {kind: knowledge, knowledge: {concept: tide, primary_definition: %s, confidence_score: 0.5}}}
-  - {name: Far, endpoint: 'http://127.0.0.1:1', concepts: [Far Away], intents: [Define], description: %s}
+  - {name: Far, endpoint: 'http://127.0.0.1:1', concepts: [Far Away], intents: [Define], description: %s, labels: {tide: %s}}
 `
 
 // fileServer is a server with an agents file, and what writes and loads that file.
@@ -56,7 +56,7 @@ func fileServer(t *testing.T, data string, opts options) (s *server, c *client.C
 	file := filepath.Join(t.TempDir(), "agents.yaml")
 	s, c = startServerWith(t, opts, func(cfg *config.Config) { cfg.Agents, cfg.Data = file, data })
 	return s, c, func(description, definition string) error {
-		if err := os.WriteFile(file, fmt.Appendf(nil, declaration, description, definition, description), 0o600); err != nil {
+		if err := os.WriteFile(file, fmt.Appendf(nil, declaration, description, definition, description, definition), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return s.loadAgents(t.Context())
@@ -176,7 +176,7 @@ func TestAnAgentsFileThatWasTakenInPart(t *testing.T) {
 	mustLoad(t, load("d", "old"))
 	far := "Far"
 	graph.name.Store(&far)
-	if err := load("e", "new"); myriad.ErrorCode(err) != myriad.CodeInvalid {
+	if err := load("d", "new"); myriad.ErrorCode(err) != myriad.CodeInvalid {
 		t.Fatalf("the refusal is not told: %v", err)
 	}
 	graph.name.Store(nil)
@@ -189,7 +189,7 @@ func TestAnAgentsFileThatWasTakenInPart(t *testing.T) {
 	if d := defines(); d != "new" {
 		t.Fatalf("Tide was not taken: %s", d)
 	}
-	mustLoad(t, load("e", "old"))
+	mustLoad(t, load("d", "old"))
 	if d := defines(); d != "old" {
 		t.Errorf("Tide stayed as the file has it no more: %s", d)
 	}
