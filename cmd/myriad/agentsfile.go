@@ -39,15 +39,14 @@ func (s *server) loadAgents(ctx context.Context) error {
 	if err := s.noteDeclared(ctx, before, noted); err != nil {
 		return err
 	}
-	for _, a := range agents {
-		if err := s.declare(ctx, a, noted[a.Name] != ""); err != nil {
-			return fmt.Errorf("agent %s of the agents file: %w", a.Name, err)
-		}
+	taken, err := s.declareAll(ctx, agents, noted)
+	if err == nil {
+		err = s.removeUndeclared(ctx, before, declared)
 	}
-	if err := s.removeUndeclared(ctx, before, declared); err != nil {
-		return err
+	if err == nil {
+		taken = declared // those that left are forgotten
 	}
-	return s.noteDeclared(ctx, noted, declared)
+	return errors.Join(err, s.noteDeclared(ctx, noted, taken))
 }
 
 // readAgents reads the agents file, if there is one, and judges it whole; silent is as in config.AgentsFile.
@@ -96,6 +95,18 @@ func (s *server) checkEndpoints(ctx context.Context, agents []myriad.Agent) erro
 		}
 	}
 	return myriad.Invalid(mistakes)
+}
+
+// declareAll writes the agents of the file up to the first that is not taken, and gives what is noted with the digests of those that were.
+func (s *server) declareAll(ctx context.Context, agents []myriad.Agent, noted map[string]string) (taken map[string]string, err error) {
+	taken = maps.Clone(noted)
+	for _, a := range agents {
+		if err := s.declare(ctx, a, noted[a.Name] != ""); err != nil {
+			return taken, fmt.Errorf("agent %s of the agents file: %w", a.Name, err)
+		}
+		taken[a.Name] = digest(a)
+	}
+	return taken, nil
 }
 
 // declare writes an agent of the file, whoever owned the name before, unless it was declared like this before and is still there like this.

@@ -56,11 +56,15 @@ func fileServer(t *testing.T, data string, opts options) (s *server, c *client.C
 	file := filepath.Join(t.TempDir(), "agents.yaml")
 	s, c = startServerWith(t, opts, func(cfg *config.Config) { cfg.Agents, cfg.Data = file, data })
 	return s, c, func(description, definition string) error {
-		if err := os.WriteFile(file, fmt.Appendf(nil, declaration, description, definition, description, definition), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		declares(t, s, description, definition)
 		return s.loadAgents(t.Context())
 	}
+}
+
+// declares writes the server's agents file.
+func declares(t *testing.T, s *server, description, definition string) {
+	t.Helper()
+	mustLoad(t, os.WriteFile(s.cfg.Agents, fmt.Appendf(nil, declaration, description, definition, description, definition), 0o600))
 }
 
 func mustLoad(t *testing.T, err error) {
@@ -160,10 +164,14 @@ func TestAnAgentsFileWinsOverOtherHands(t *testing.T) {
 type refusing struct {
 	myriad.Graph
 	name atomic.Pointer[string]
+	then func() // called when it does; nil is nothing
 }
 
 func (g *refusing) PutAgent(ctx context.Context, a myriad.Agent, guard myriad.Guard) (myriad.Agent, error) {
 	if name := g.name.Load(); name != nil && *name == a.Name {
+		if g.then != nil {
+			g.then()
+		}
 		return myriad.Agent{}, myriad.Errorf(myriad.CodeInvalid, "refused for the test")
 	}
 	return g.Graph.PutAgent(ctx, a, guard)
@@ -172,25 +180,45 @@ func (g *refusing) PutAgent(ctx context.Context, a myriad.Agent, guard myriad.Gu
 // A file that was taken in part, and then is again what was taken whole before, is not mistaken for what is there.
 func TestAnAgentsFileThatWasTakenInPart(t *testing.T) {
 	graph := &refusing{}
-	_, c, load := fileServer(t, t.TempDir(), options{wrapGraph: func(g myriad.Graph) myriad.Graph { graph.Graph = g; return graph }})
+	s, c, load := fileServer(t, t.TempDir(), options{wrapGraph: func(g myriad.Graph) myriad.Graph { graph.Graph = g; return graph }})
 	mustLoad(t, load("d", "old"))
 	far := "Far"
 	graph.name.Store(&far)
 	if err := load("d", "new"); myriad.ErrorCode(err) != myriad.CodeInvalid {
 		t.Fatalf("the refusal is not told: %v", err)
 	}
-	graph.name.Store(nil)
-	defines := func() string {
+	tide := func() (definition string, revision int64) {
 		t.Helper()
 		a, err := c.Agent(t.Context(), "Tide")
 		mustLoad(t, err)
-		return a.Template.Knowledge.PrimaryDefinition
+		return a.Template.Knowledge.PrimaryDefinition, a.Revision
 	}
-	if d := defines(); d != "new" {
+	d, before := tide()
+	if d != "new" {
 		t.Fatalf("Tide was not taken: %s", d)
 	}
+	if err := load("d", "new"); myriad.ErrorCode(err) != myriad.CodeInvalid {
+		t.Fatalf("the refusal is not told again: %v", err)
+	}
+	if _, now := tide(); now != before {
+		t.Errorf("what was taken is written again: revision %d after %d", now, before)
+	}
+	ctx, die := context.WithCancel(t.Context())
+	graph.then = die // then nothing more is written, as when the process dies
+	declares(t, s, "d", "newer")
+	if err := s.loadAgents(ctx); err == nil || ctx.Err() == nil {
+		t.Fatalf("nothing died: %v", err)
+	}
+	if d, _ := tide(); d != "newer" {
+		t.Fatalf("Tide was not taken: %s", d)
+	}
+	graph.name.Store(nil)
+	mustLoad(t, load("d", "new"))
+	if d, _ := tide(); d != "new" {
+		t.Errorf("Tide stayed as the file had it when the process died: %s", d)
+	}
 	mustLoad(t, load("d", "old"))
-	if d := defines(); d != "old" {
+	if d, _ := tide(); d != "old" {
 		t.Errorf("Tide stayed as the file has it no more: %s", d)
 	}
 }
