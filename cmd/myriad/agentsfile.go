@@ -2,28 +2,25 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/myriad-mind/myriad"
 	"github.com/myriad-mind/myriad/internal/config"
 )
 
-// loadAgents makes the graph hold exactly the agents of the agents file, of those that belong to a file. A file with mistakes changes nothing.
+// loadAgents makes the graph hold exactly the agents of the agents file, of those that belong to a file. A file with mistakes changes nothing. An
+// agent whose declaration is the one that was taken before is left alone, with what it has learned since.
 func (s *server) loadAgents(ctx context.Context) error {
-	var agents []myriad.Agent
-	silent := false
-	if s.cfg.Agents != "" {
-		file, err := config.ReadAgents(s.cfg.Agents)
-		if err != nil {
-			return err
-		}
-		if err := s.checkEndpoints(ctx, file.Agents); err != nil {
-			return err
-		}
-		agents, silent = file.Agents, file.Silent
+	agents, silent, err := s.readAgents(ctx)
+	if err != nil {
+		return err
 	}
 	before, err := s.store.DeclaredAgents(ctx)
 	if err != nil {
@@ -32,38 +29,59 @@ func (s *server) loadAgents(ctx context.Context) error {
 	if silent && len(before) > 0 {
 		return myriad.Errorf(myriad.CodeInvalid, "the agents file %s is empty, which may be a mistake: agents: [] would remove the %d that it declared", s.cfg.Agents, len(before))
 	}
-	declared := map[string]bool{}
+	declared := make(map[string]string, len(agents))
 	for _, a := range agents {
-		declared[a.Name] = true
+		declared[a.Name] = digest(a)
 	}
-	// Both the old and the new ones are noted first: whatever ends the process in between, the next start knows all that a file declared.
-	if err := s.noteDeclared(ctx, before, declared); err != nil {
+	// Both the old and the new ones are noted first: whatever ends the process in between, the next start knows all that a file declared. Of those
+	// that are about to be written or removed the digest goes first, and comes back last, so that a digest always stands for what was written.
+	noted := standing(before, declared)
+	if err := s.noteDeclared(ctx, before, noted); err != nil {
 		return err
 	}
-	for _, a := range agents {
-		if err := s.declare(ctx, a); err != nil {
-			return fmt.Errorf("agent %s of the agents file: %w", a.Name, err)
-		}
+	taken, err := s.declareAll(ctx, agents, noted)
+	if err == nil {
+		err = s.removeUndeclared(ctx, before, declared)
 	}
-	if err := s.removeUndeclared(ctx, before, declared); err != nil {
-		return err
+	if err == nil {
+		taken = declared // those that left are forgotten
 	}
-	return s.noteDeclared(ctx, nil, declared)
+	return errors.Join(err, s.noteDeclared(ctx, noted, taken))
 }
 
-// noteDeclared keeps the names of before and declared, unless they are what is kept.
-func (s *server) noteDeclared(ctx context.Context, before []string, declared map[string]bool) error {
-	names := slices.Collect(maps.Keys(declared))
-	for _, name := range before {
-		if !declared[name] {
-			names = append(names, name)
+// readAgents reads the agents file, if there is one, and judges it whole; silent is as in config.AgentsFile.
+func (s *server) readAgents(ctx context.Context) (agents []myriad.Agent, silent bool, err error) {
+	if s.cfg.Agents == "" {
+		return nil, false, nil
+	}
+	file, err := config.ReadAgents(s.cfg.Agents)
+	if err != nil {
+		return nil, false, err
+	}
+	return file.Agents, file.Silent, s.checkEndpoints(ctx, file.Agents)
+}
+
+// standing is every name of before and declared, with the digest where both have the same.
+func standing(before, declared map[string]string) map[string]string {
+	all := make(map[string]string, len(declared))
+	for name := range before {
+		all[name] = ""
+	}
+	for name, d := range declared {
+		all[name] = ""
+		if before[name] == d {
+			all[name] = d
 		}
 	}
-	slices.Sort(names)
-	if slices.Equal(names, before) {
+	return all
+}
+
+// noteDeclared keeps what a file declares, unless it is what is kept.
+func (s *server) noteDeclared(ctx context.Context, kept, now map[string]string) error {
+	if maps.Equal(kept, now) {
 		return nil
 	}
-	return s.store.SetDeclaredAgents(ctx, names)
+	return s.store.SetDeclaredAgents(ctx, now)
 }
 
 func (s *server) checkEndpoints(ctx context.Context, agents []myriad.Agent) error {
@@ -79,17 +97,63 @@ func (s *server) checkEndpoints(ctx context.Context, agents []myriad.Agent) erro
 	return myriad.Invalid(mistakes)
 }
 
-// declare writes an agent of the file, whoever owned the name before.
-func (s *server) declare(ctx context.Context, a myriad.Agent) error {
+// declareAll writes the agents of the file up to the first that is not taken, and gives what is noted with the digests of those that were.
+func (s *server) declareAll(ctx context.Context, agents []myriad.Agent, noted map[string]string) (taken map[string]string, err error) {
+	taken = maps.Clone(noted)
+	for _, a := range agents {
+		if err := s.declare(ctx, a, noted[a.Name] != ""); err != nil {
+			return taken, fmt.Errorf("agent %s of the agents file: %w", a.Name, err)
+		}
+		taken[a.Name] = digest(a)
+	}
+	return taken, nil
+}
+
+// declare writes an agent of the file, whoever owned the name before, unless it was declared like this before and is still there like this.
+func (s *server) declare(ctx context.Context, a myriad.Agent, before bool) error {
+	if before {
+		there, err := s.fleet.Agent(ctx, a.Name)
+		switch {
+		case err == nil && digest(taught(there)) == digest(taught(a)):
+			return nil
+		case err != nil && a.Template != nil && myriad.ErrorCode(err) != myriad.CodeNotFound:
+			return err // what it has learned cannot be seen now, and must not be lost for that
+		}
+	}
 	_, err := s.fleet.PutAgent(ctx, a, myriad.Guard{})
 	return err
 }
 
+// digest tells one declaration of an agent from another, whatever the agent has become: where it runs, and which write of it is the last.
+func digest(a myriad.Agent) string {
+	a, _ = myriad.CheckAgent(a)
+	if a.Template != nil {
+		a.Endpoint, a.Dormant = "", true
+	}
+	a.Revision, a.CreatedAt, a.UpdatedAt = 0, time.Time{}, time.Time{}
+	text, err := json.Marshal(a)
+	if err != nil { // its fields are texts and numbers, and numbers of an agent that was checked are finite
+		panic(err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// taught is an agent without what it knows: that is what it may have learned since it was declared.
+func taught(a myriad.Agent) myriad.Agent {
+	if a.Template != nil {
+		template := *a.Template
+		template.Knowledge = nil
+		a.Template = &template
+	}
+	return a
+}
+
 // removeUndeclared removes the agents that were declared before and are not any more.
-func (s *server) removeUndeclared(ctx context.Context, before []string, declared map[string]bool) error {
+func (s *server) removeUndeclared(ctx context.Context, before, declared map[string]string) error {
 	var failed error
-	for _, name := range before {
-		if declared[name] {
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if declared[name] != "" {
 			continue
 		}
 		_, err := s.fleet.DeleteAgent(ctx, name, myriad.Guard{Owner: myriad.OwnerFile})

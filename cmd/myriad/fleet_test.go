@@ -196,14 +196,18 @@ func TestInstancesAreSteered(t *testing.T) {
 func TestLimitsAreShownAndChanged(t *testing.T) {
 	f, url := newSomeFleet(t)
 	flat := func(s string) string { return regexp.MustCompile(` +`).ReplaceAllString(s, " ") }
-	code, out, _ := command(t, "", "fleet", "limits", "--server", url)
+	const brief = "hold until the server stops"
+	code, out, errOut := command(t, "", "fleet", "limits", "--server", url)
+	if strings.Contains(errOut, brief) {
+		t.Errorf("nothing was changed: %s", errOut)
+	}
 	for _, want := range []string{"max_agents 20 ", "total_memory 2GiB ", "idle_timeout 30m ", "queue_max_age 1m30s ", "cpu 0.5 ", "memory 256MiB ", "pids 64 "} {
 		if code != 0 || !strings.Contains(flat(out), want) {
 			t.Errorf("exit code %d\n%s\nlacks %s", code, out, want)
 		}
 	}
-	code, out, errOut := command(t, "", "fleet", "limits", "--server", url, "max_agents=5", "fleet.idle-timeout=10m", "memory=512m", "cpu=1.5", "total_memory=0")
-	if code != 0 || !strings.Contains(flat(out), "total_memory no budget ") || !strings.Contains(flat(out), "memory 512MiB") {
+	code, out, errOut = command(t, "", "fleet", "limits", "--server", url, "max_agents=5", "fleet.idle-timeout=10m", "memory=512m", "cpu=1.5", "total_memory=0")
+	if code != 0 || !strings.Contains(flat(out), "total_memory no budget ") || !strings.Contains(flat(out), "memory 512MiB") || !strings.Contains(errOut, brief) || strings.Contains(out, brief) {
 		t.Errorf("exit code %d\n%s%s", code, out, errOut)
 	}
 	f.was(t, `PATCH /v1/fleet/limits {"idle_timeout_ms":600000,"instance":{"cpu":1.5,"memory_bytes":536870912},"max_agents":5,"total_memory_bytes":0}`)

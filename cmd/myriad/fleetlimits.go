@@ -39,7 +39,7 @@ var limits = []limit{
 func fleetLimits(r *remote) *cobra.Command {
 	var out output
 	cmd := &cobra.Command{Use: "limits [KEY=VALUE...]", Short: "Show the fleet's limits, or change some until the server stops",
-		Long:    "Show the fleet's limits, or change some of them until the server stops. The keys are those of the configuration, without fleet. in front.",
+		Long:    "Show the fleet's limits, or change some of them until the server stops: the next start takes those of the configuration. The keys are those of the configuration, without fleet. in front.",
 		Example: "  myriad fleet limits\n  myriad fleet limits max_agents=5 idle_timeout=10m memory=512MiB",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
@@ -53,6 +53,9 @@ func fleetLimits(r *remote) *cobra.Command {
 				now, err := limitsAfter(cmd, c, change)
 				if err != nil {
 					return err
+				}
+				if len(change) > 0 {
+					fmt.Fprintln(cmd.ErrOrStderr(), "These limits hold until the server stops. The next start takes those of the configuration (fleet.KEY).")
 				}
 				return out.print(cmd.OutOrStdout(), now, func(row func(...any)) {
 					row("LIMIT", "VALUE", "WHAT IT BOUNDS")

@@ -82,6 +82,12 @@ func (s *server) gauges() telemetry.Gauges {
 		SlotsTotal:   func() float64 { return float64(s.cfg.Slots.Total) },
 		TasksWaiting: func() float64 { return float64(s.dispatcher.Waiting()) },
 		Connections:  func() float64 { return float64(s.connections.open.Load()) },
+		Writable: func() float64 {
+			if s.degraded() != nil {
+				return 0
+			}
+			return 1
+		},
 		Fleet: func() myriad.FleetStatus {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 			defer cancel()
@@ -121,6 +127,16 @@ func (s *server) ready() error {
 	}
 	if err := s.store.Graph().Ping(ctx); err != nil {
 		return fmt.Errorf("the store does not answer: %w", err)
+	}
+	return nil
+}
+
+// degraded says what does not go although runs do.
+func (s *server) degraded() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := s.store.Writable(ctx); err != nil {
+		return fmt.Errorf("the store cannot be written: %w", err)
 	}
 	return nil
 }

@@ -111,7 +111,7 @@ func newServer(ctx context.Context, cfg config.Config, log *slog.Logger, opts op
 		return nil, err
 	}
 	if s.api, err = httpapi.New(httpapi.Config{Runs: s.orchestrator, Agents: registry{s.fleet, s.directory}, Fleet: s.fleet, DynamicAgents: cfg.Fleet.Grow, Discover: s.directory, Breakers: s.caller, Checker: s.dialer,
-		Metrics: s.telemetry.Handler(), Ready: s.ready, Graph: httpapi.GraphStatus{URL: "sqlite:" + cfg.Data, Ping: s.directory.Ping},
+		Metrics: s.telemetry.Handler(), Ready: s.ready, Degraded: s.degraded, Graph: httpapi.GraphStatus{URL: "sqlite:" + cfg.Data, Ping: s.directory.Ping},
 		Sink: sink, Hub: s.hub, Logger: log, Listen: cfg.Listen, Hosts: cfg.AllowedHosts, Origins: cfg.Origins, Token: token, Insecure: cfg.Insecure,
 		Version: version(), MaxBody: int64(cfg.HTTP.MaxBody)}); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ func (d *Directory) PutConcept(ctx context.Context, name string, props myriad.Pr
 	if err != nil {
 		return err
 	}
-	return d.ask(ctx, func(ctx context.Context) error {
+	return d.change(ctx, func(ctx context.Context) error {
 		concept, err := d.ensure(ctx, myriad.LabelConcept, key, props)
 		if err != nil {
 			return err

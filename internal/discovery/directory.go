@@ -215,6 +215,29 @@ func (d *Directory) ask(ctx context.Context, question func(context.Context) erro
 	return err
 }
 
+// signTime is how long a graph that did not take a write may take for a sign of life.
+const signTime = time.Second
+
+// change is ask for a write. A graph that does not take it but gives a sign of life (its disk is full, say) is not away: the write fails with
+// CodeUnavailable, and reading goes on.
+func (d *Directory) change(ctx context.Context, write func(context.Context) error) error {
+	var unwritable error
+	err := d.ask(ctx, func(asking context.Context) error {
+		err := write(asking)
+		if !broken(err) || ctx.Err() != nil {
+			return err
+		}
+		sign, cancel := context.WithTimeout(context.WithoutCancel(ctx), signTime) // the question's own time may be over
+		defer cancel()
+		if d.cfg.Graph.Ping(sign) != nil {
+			return err
+		}
+		unwritable = myriad.Errorf(myriad.CodeUnavailable, "the graph answers but cannot be written: %w", err)
+		return nil
+	})
+	return cmp.Or(unwritable, err)
+}
+
 // broken tells an answer of the graph from the lack of one. Whoever left is nobody's failure.
 func broken(err error) bool {
 	switch myriad.ErrorCode(err) {

@@ -3,7 +3,9 @@ package discovery_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,4 +214,59 @@ func TestClosedGuardIsAGraphThatDoesNotAnswer(t *testing.T) {
 	if events.of(myriad.KindGraphStale) != 1 || !d.Stale() {
 		t.Errorf("told %d times", events.of(myriad.KindGraphStale))
 	}
+}
+
+// unwritable is a graph that answers but takes no writes while it is full.
+type unwritable struct {
+	*graph
+	full atomic.Bool
+}
+
+func (g *unwritable) PutAgent(ctx context.Context, a myriad.Agent, guard myriad.Guard) (myriad.Agent, error) {
+	if g.full.Load() {
+		return a, myriad.Errorf(myriad.CodeUnavailable, "the disk is full")
+	}
+	return g.graph.PutAgent(ctx, a, guard)
+}
+
+// A bug: writes that a full disk did not take counted against the graph's breaker, and then nothing could be read either.
+func TestAGraphThatCannotBeWrittenIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, events, breaker := &unwritable{graph: newGraph(agent("A"))}, &told{}, &guard{}
+		d := discovery.New(discovery.Config{Graph: g, Guard: breaker, Sink: events, MaxPending: 3})
+		defer d.Close()
+		defer watched(t, d)()
+		g.full.Store(true)
+		for i := range 10 {
+			_, err := d.PutAgent(t.Context(), agent(fmt.Sprint("B", i), concepts("valve")), myriad.Guard{})
+			if kept := i < 3; kept && err != nil || !kept && (myriad.ErrorCode(err) != myriad.CodeUnavailable || strings.Contains(err.Error(), "not answer")) {
+				t.Errorf("write %d: %v", i, err)
+			}
+		}
+		time.Sleep(time.Minute) // and what was kept is tried again and again
+		if _, err := d.Agent(t.Context(), "A"); err != nil {
+			t.Errorf("reading: %v", err)
+		}
+		for concept, want := range map[string]string{"pump": "[A]", "valve": "[B0 B1 B2]"} {
+			if found := lookup(t, d, concept, "define"); found.Stale || fmt.Sprint(names(found)) != want {
+				t.Errorf("%s: %v, stale %v", concept, names(found), found.Stale)
+			}
+		}
+		if n := events.of(myriad.KindGraphStale); n > 0 || d.Stale() {
+			t.Errorf("the graph was called stale %d times", n)
+		}
+		g.full.Store(false)
+		time.Sleep(5 * time.Second)
+		if a, err := g.Agent(t.Context(), "B2"); err != nil {
+			t.Errorf("with room again: %+v, %v", a, err)
+		}
+		g.full.Store(true)
+		g.down.Store(true) // a graph that is away is away for writes too
+		for range 10 {
+			_, _ = d.PutAgent(t.Context(), agent("B0"), myriad.Guard{})
+		}
+		if !d.Stale() {
+			t.Error("a graph that is away is not called stale")
+		}
+	})
 }

@@ -82,7 +82,7 @@ func (d *Directory) catchUp(ctx context.Context) error {
 		return nil
 	}
 	if d.applyPending(ctx); d.hasPending() {
-		return myriad.Errorf(myriad.CodeUnavailable, "the graph does not answer, and earlier writes wait for it")
+		return myriad.Errorf(myriad.CodeUnavailable, "earlier writes wait for the graph, which does not take them now")
 	}
 	return nil
 }
@@ -127,7 +127,7 @@ func (d *Directory) applyPending(ctx context.Context) {
 		}
 		w := d.pending[0]
 		d.mu.Unlock()
-		err := d.ask(ctx, func(ctx context.Context) (err error) {
+		err := d.change(ctx, func(ctx context.Context) (err error) {
 			if w.agent != nil {
 				_, err = d.cfg.Graph.PutAgent(ctx, *w.agent, w.guard)
 			} else if _, err = d.cfg.Graph.DeleteAgent(ctx, w.name, w.guard); myriad.ErrorCode(err) == myriad.CodeNotFound {

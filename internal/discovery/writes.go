@@ -22,7 +22,7 @@ func (d *Directory) PutAgent(ctx context.Context, a myriad.Agent, g myriad.Guard
 	}
 	var stored, before myriad.Agent
 	existed := false
-	err := d.ask(ctx, func(ctx context.Context) (err error) {
+	err := d.change(ctx, func(ctx context.Context) (err error) {
 		switch before, err = d.cfg.Graph.Agent(ctx, a.Name); myriad.ErrorCode(err) {
 		case "":
 			existed = true
@@ -56,7 +56,7 @@ func (d *Directory) DeleteAgent(ctx context.Context, name string, g myriad.Guard
 		return d.keep(write{name: name, guard: g}, err)
 	}
 	var was myriad.Agent
-	err := d.ask(ctx, func(ctx context.Context) (err error) {
+	err := d.change(ctx, func(ctx context.Context) (err error) {
 		was, err = d.cfg.Graph.DeleteAgent(ctx, name, g)
 		return err
 	})

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -211,10 +212,17 @@ func TestDiscover(t *testing.T) {
 }
 
 func TestReadiness(t *testing.T) {
-	var err error
-	w := newWorld(t, func(c *Config) { c.Ready = func() error { return err } })
-	if got := w.do("GET", "/readyz", ""); got.status != 200 {
-		t.Errorf("got %d", got.status)
+	var err, degraded error
+	w := newWorld(t, func(c *Config) {
+		c.Ready = func() error { return err }
+		c.Degraded = func() error { return degraded }
+	})
+	if got := w.do("GET", "/readyz", ""); got.status != 200 || string(got.body) != `{"status":"ok"}`+"\n" {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	degraded = errors.New("no writing")
+	if got := w.do("GET", "/readyz", ""); got.status != 200 || string(got.body) != `{"status":"degraded","reason":"no writing"}`+"\n" {
+		t.Errorf("got %d %s", got.status, got.body)
 	}
 	for code, want := range map[myriad.Code]myriad.Code{myriad.CodeDraining: myriad.CodeDraining, myriad.CodeUnavailable: myriad.CodeUnavailable, myriad.CodeInternal: myriad.CodeUnavailable} {
 		err = myriad.Errorf(code, "why")

@@ -63,6 +63,7 @@ type Config struct {
 	Metrics     http.Handler // GET /metrics; nil: the route is not there
 	Performance func() any   // the "performance" part of GET /metrics/json; nil: said to be unavailable
 	Ready       func() error // why GET /readyz should fail; nil: always ready
+	Degraded    func() error // what does not work although the server takes work, for GET /readyz; nil: nothing
 	Graph       GraphStatus  // what GET /status says of the graph
 
 	Sink   myriad.Sink  // told of compatible requests and of panics; nil: nobody

@@ -81,7 +81,7 @@ func (a *API) routes() []*route {
 		{method: "GET", path: "/livez", id: "livez", tag: "probes", probe: true, handle: a.livez, summary: "Say whether the process lives",
 			replies: []reply{gives[ProbeReply](200, "It does")}},
 		{method: "GET", path: "/readyz", id: "readyz", tag: "probes", probe: true, handle: a.readyz, summary: "Say whether the server takes work",
-			replies: []reply{gives[ProbeReply](200, "It does")}},
+			replies: []reply{gives[ProbeReply](200, "It does; when something else does not go, like writing to the store, the status is degraded and reason says what")}},
 		{method: "GET", path: "/openapi.json", id: "openapi", tag: "probes", handle: a.openapi, summary: "This document",
 			replies: []reply{gives[any](200, "OpenAPI 3.1")}},
 	}

@@ -35,7 +35,7 @@ func (m *Manager) Drain(ctx context.Context) error {
 	err := m.endLives(ctx)
 	m.cancel()
 	m.behind.Wait()
-	err = errors.Join(err, m.lastFlush(ctx), m.closeHosts(ctx))
+	err = errors.Join(err, m.endAsks(), m.lastFlush(ctx), m.closeHosts(ctx))
 	m.giveUp()
 	m.killNow()
 	m.drainErr = err

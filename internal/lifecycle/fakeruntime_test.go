@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -25,6 +26,7 @@ type conduct struct {
 	log         string
 	unenforced  []string
 	noUsage     time.Duration // Usage takes that long
+	deaf        chan struct{} // Usage takes until this is closed, whatever its context says
 	asked       func()        // called when it is asked for its endpoint: it has just become ready
 	stopping    func()        // called by Stop, before anything ends
 }
@@ -181,9 +183,10 @@ type fakeInstance struct {
 	exited    chan struct{}
 	death     *time.Timer
 
-	once  sync.Once
-	err   error // set before exited is closed
-	stops int   // guarded by rt.mu
+	once   sync.Once
+	err    error        // set before exited is closed
+	stops  int          // guarded by rt.mu
+	usages atomic.Int64 // calls of Usage under way
 }
 
 func (i *fakeInstance) Endpoint() string {
@@ -254,6 +257,11 @@ func (i *fakeInstance) Stop(ctx context.Context) error {
 func (i *fakeInstance) LastLog() string { return i.conduct.log }
 
 func (i *fakeInstance) Usage(ctx context.Context) (myriad.Usage, bool) {
+	if i.conduct.deaf != nil {
+		i.usages.Add(1)
+		defer i.usages.Add(-1)
+		<-i.conduct.deaf
+	}
 	if i.conduct.noUsage > 0 {
 		select {
 		case <-time.After(i.conduct.noUsage):

@@ -49,7 +49,8 @@ type instance struct {
 	dated   bool      // its packet was written anew or deleted since
 	fault   string    // why it failed
 	lastLog string
-	missing []string // limits that are not in force
+	missing []string  // limits that are not in force
+	asked   *usageAsk // the question for its usage that is under way
 
 	// Of its life.
 	recorded bool // its record is in the store

@@ -37,6 +37,7 @@ type Manager struct {
 	abandon context.Context // when it ends, even what could not be stopped is left behind
 	giveUp  context.CancelFunc
 	behind  sync.WaitGroup // goroutines that write behind: lessons and packets
+	asking  sync.WaitGroup // goroutines that ask instances what they use
 	kick    chan struct{}  // due is earlier than Run thinks
 	unsync  chan struct{}  // some packet may not be in the graph
 	drained chan struct{}  // closed when Drain is through

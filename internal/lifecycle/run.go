@@ -131,9 +131,10 @@ func (m *Manager) tooOld(i *instance) {
 	m.halt(i, myriad.ReasonAge, e)
 }
 
-// SetLimits changes limits while the fleet runs, and gives what holds then. Instances above lowered limits are put to sleep, the longest idle
-// first, as they fall idle; those at work are left alone. Limits of one instance hold for instances that start from now on. change may be called
-// again when limits were changed beside it. CodeInvalid when the result has mistakes; nothing changes then.
+// SetLimits changes limits while the fleet runs, and gives what holds then; they are not kept, and the next start has those of its
+// Config. Instances above lowered limits are put to sleep, the longest idle first, as they fall idle; those at work are left alone. Limits of one
+// instance hold for instances that start from now on. change may be called again when limits were changed beside it. CodeInvalid when the result has
+// mistakes; nothing changes then.
 func (m *Manager) SetLimits(_ context.Context, change func(*myriad.FleetLimits)) (myriad.FleetLimits, error) {
 	for {
 		m.mu.Lock()

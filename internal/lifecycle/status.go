@@ -4,27 +4,26 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/myriad-mind/myriad"
 )
 
-// How long all instances together may take to say what they use, and how many are asked at once.
-const (
-	usageTime = 250 * time.Millisecond
-	usageAsks = 16
-)
-
 // Status is the whole fleet at one moment. What instances use is asked after that, and left out where there is no quick answer.
 func (m *Manager) Status(ctx context.Context) myriad.FleetStatus {
-	s, asked := m.snapshot()
-	m.ask(ctx, s.Instances, asked)
+	s, asks := m.snapshot()
+	ctx, cancel := context.WithTimeout(ctx, usageTime)
+	defer cancel()
+	for at, ask := range asks {
+		if ask != nil {
+			s.Instances[at].Usage = ask.wait(ctx)
+		}
+	}
 	return s
 }
 
-// snapshot is the books as they are, and, by the place of an instance in it, what can be asked for its usage.
-func (m *Manager) snapshot() (s myriad.FleetStatus, running []myriad.Instance) {
+// snapshot is the books as they are, and, by the place of an instance in it, the question for its usage; nil where there is none.
+func (m *Manager) snapshot() (s myriad.FleetStatus, asks []*usageAsk) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
@@ -40,7 +39,6 @@ func (m *Manager) snapshot() (s myriad.FleetStatus, running []myriad.Instance) {
 	})
 	for _, i := range all {
 		s.Instances = append(s.Instances, i.status(now))
-		running = append(running, i.running)
 	}
 	for at, i := range m.queue.order(m.patience()) {
 		if !i.kept {
@@ -50,7 +48,7 @@ func (m *Manager) snapshot() (s myriad.FleetStatus, running []myriad.Instance) {
 		e.Position, e.AgeMS = at+1, max(0, now.Sub(e.QueuedAt).Milliseconds())
 		s.Queue = append(s.Queue, e)
 	}
-	return s, running
+	return s, m.askUsage(all, now)
 }
 
 // status is one instance as people see it. mu is held.
@@ -71,52 +69,4 @@ func (i *instance) status(now time.Time) myriad.InstanceStatus {
 		s.IdleMS = i.live.idleFor().Milliseconds()
 	}
 	return s
-}
-
-// ask fills in what instances use, as far as they tell in time.
-func (m *Manager) ask(ctx context.Context, all []myriad.InstanceStatus, running []myriad.Instance) {
-	ctx, cancel := context.WithTimeout(ctx, usageTime)
-	defer cancel()
-	type told struct {
-		at    int
-		usage myriad.Usage
-	}
-	answers := make(chan told, len(all))
-	next := make(chan int, len(all))
-	for at, r := range running {
-		if r != nil {
-			next <- at
-		}
-	}
-	close(next)
-	var asking sync.WaitGroup
-	for range min(usageAsks, len(next)) {
-		asking.Go(func() {
-			for at := range next {
-				if ctx.Err() != nil {
-					return
-				}
-				_ = m.guarded("asking an instance what it uses", func() error { // told already
-					if u, ok := running[at].Usage(ctx); ok {
-						answers <- told{at, u}
-					}
-					return nil
-				})
-			}
-		})
-	}
-	finished := make(chan struct{})
-	go func() { asking.Wait(); close(finished) }()
-	select {
-	case <-finished:
-	case <-ctx.Done():
-	}
-	for {
-		select {
-		case t := <-answers:
-			all[t.at].Usage = &t.usage
-		default:
-			return
-		}
-	}
 }

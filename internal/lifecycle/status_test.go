@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -58,6 +59,59 @@ func TestStatus(t *testing.T) {
 		w.Release()
 		(<-starts).Release()
 		time.Sleep(2 * time.Hour) // the usage that came too late, too
+	})
+}
+
+// A bug: instances that did not say what they use were asked once more by every Status, in goroutines that nobody waited for.
+func TestAnInstanceIsAskedOnceAtATime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		deaf := make(chan struct{})
+		r := newRig(t, quick)
+		r.rt.conduct = func(req myriad.StartRequest) conduct {
+			if req.Packet.Agent.Name == "deaf" {
+				return conduct{deaf: deaf}
+			}
+			return conduct{noUsage: 100 * time.Millisecond}
+		}
+		r.begin()
+		r.packets("deaf", "slow")
+		r.use("deaf")
+		r.use("slow")
+		asked := r.rt.instanceOf("deaf")
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() { // whoever comes second has the answer to the question of the first
+				if s := r.Status(context.Background()); s.Instances[0].Usage != nil || s.Instances[1].Usage == nil {
+					t.Errorf("%+v", s.Instances)
+				}
+			})
+		}
+		both.Wait()
+		for range 5 {
+			at := time.Now()
+			if s := r.Status(context.Background()); s.Instances[1].Usage == nil {
+				t.Errorf("%+v", s.Instances)
+			}
+			if took := time.Since(at); took > 100*time.Millisecond+time.Microsecond {
+				t.Errorf("an instance that is known not to answer is waited for again: %v", took)
+			}
+		}
+		if n := asked.usages.Load(); n != 1 {
+			t.Errorf("%d questions are under way", n)
+		}
+		drained := make(chan struct{})
+		go func() { r.close(); close(drained) }()
+		time.Sleep(lastStop / 2)
+		select {
+		case <-drained:
+			t.Error("Drain does not wait for a question under way")
+		default:
+		}
+		close(deaf)
+		<-drained
+		if n := asked.usages.Load(); n != 0 {
+			t.Errorf("%d questions are under way after Drain", n)
+		}
 	})
 }
 

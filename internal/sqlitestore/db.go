@@ -75,7 +75,9 @@ func (s *Store) lookUp(ctx context.Context, fn func(ctx context.Context) error) 
 
 // write runs fn in one transaction of the writer; any error undoes all of it. doing says what is being done, for errors.
 func (s *Store) write(ctx context.Context, doing string, fn func(tx *sql.Tx) error) error {
-	return coded(ctx, doing, transact(ctx, s.writer, fn))
+	err := coded(ctx, doing, transact(ctx, s.writer, fn))
+	s.noteWrite(err)
+	return err
 }
 
 // read runs fn in one transaction of a reader, so that its statements see one moment.

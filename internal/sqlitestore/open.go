@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -51,9 +52,10 @@ type Store struct {
 	wake  chan struct{} // something waits to be written
 	hurry chan struct{} // much does
 
-	closing chan struct{} // closed by Close: Run ends
-	life    sync.Mutex    // guards what follows
-	looping chan struct{} // closed when Run has returned; nil when it never ran
+	unable  atomic.Pointer[failedWrite] // the last write, when it failed for the file's sake; nil after one that did not
+	closing chan struct{}               // closed by Close: Run ends
+	life    sync.Mutex                  // guards what follows
+	looping chan struct{}               // closed when Run has returned; nil when it never ran
 	closed  bool
 }
 

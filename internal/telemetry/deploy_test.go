@@ -41,7 +41,7 @@ var metricName = regexp.MustCompile(`\b(?:orchestrator|myriad)_[a-z_]+\b`)
 func seriesNames(t *testing.T) map[string]bool {
 	t.Helper()
 	zero := func() float64 { return 0 }
-	tel := newTelemetry(t, Config{Gauges: Gauges{zero, zero, zero, zero, zero, someFleet}})
+	tel := newTelemetry(t, Config{Gauges: Gauges{zero, zero, zero, zero, zero, zero, someFleet}})
 	families, err := tel.registry.Gather()
 	if err != nil {
 		t.Fatal(err)

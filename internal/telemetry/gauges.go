@@ -13,6 +13,7 @@ type Gauges struct {
 	SlotsTotal   func() float64
 	TasksWaiting func() float64 // tasks that wait for a slot
 	Connections  func() float64 // open connections to agents
+	Writable     func() float64 // 1 while the store takes writes, else 0
 	Fleet        func() myriad.FleetStatus
 }
 
@@ -26,6 +27,7 @@ func (g Gauges) register(r prometheus.Registerer) {
 		{"myriad_slots_total", "Slots of the whole server.", g.SlotsTotal},
 		{"myriad_tasks_waiting", "Tasks that wait for a slot.", g.TasksWaiting},
 		{"myriad_connections_open", "Open connections to agents, idle ones included.", g.Connections},
+		{"myriad_store_writable", "1 while the store takes writes, 0 when its disk is full, read-only or failing.", g.Writable},
 	} {
 		if gauge.read != nil {
 			r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: gauge.name, Help: gauge.help}, gauge.read))
