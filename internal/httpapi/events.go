@@ -30,7 +30,7 @@ func (s *subscription) feed(ctx context.Context, out *stream) error {
 			}
 		}
 		for i, e := range events {
-			if err := out.event(s.hub.id(first+uint64(i)), string(e.kind), e.data); err != nil {
+			if err := out.event(s.hub.id(first+uint64(i)), string(e.Kind), mustJSON(e)); err != nil {
 				return err
 			}
 		}

@@ -55,16 +55,11 @@ type Hub struct {
 	boot string // names this life of the ring in event ids
 
 	mu     sync.Mutex // guards the rest
-	ring   [ringSize]entry
+	ring   [ringSize]Happening
 	last   uint64 // number of the newest event; they count from 1
 	wake   chan struct{}
 	subs   int
 	closed bool
-}
-
-type entry struct {
-	kind myriad.EventKind
-	data []byte
 }
 
 // NewHub makes a hub. Its identity is the moment it was made.
@@ -87,14 +82,13 @@ func (h *Hub) Emit(e myriad.Event) {
 		count := e.Count // a copy, so that other events stay off the heap
 		happened.Count = &count
 	}
-	data := mustJSON(happened)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return
 	}
 	h.last++
-	h.ring[h.last%ringSize] = entry{kind: e.Kind, data: data}
+	h.ring[h.last%ringSize] = happened // whoever reads it writes it as JSON: nearly always nobody does
 	if h.subs > 0 {
 		close(h.wake)
 		h.wake = make(chan struct{})
@@ -160,7 +154,7 @@ func (h *Hub) id(number uint64) string { return h.boot + "-" + strconv.FormatUin
 
 // next gives the events since the last call, at most max; lost is told first when some were overwritten. With nothing new, wake is closed when
 // there is, and open is false when there never will be.
-func (s *subscription) next(max int) (events []entry, first uint64, gap *Gap, wake <-chan struct{}, open bool) {
+func (s *subscription) next(max int) (events []Happening, first uint64, gap *Gap, wake <-chan struct{}, open bool) {
 	h := s.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -163,8 +163,8 @@ func TestHubLosesNothingUncounted(t *testing.T) {
 			}
 			for _, e := range events {
 				seen++
-				if !strings.Contains(string(e.data), fmt.Sprintf(`"circuit":"%d"`, seen)) {
-					t.Fatalf("event %d is %s", seen, e.data)
+				if e.Circuit != fmt.Sprint(seen) {
+					t.Fatalf("event %d is %+v", seen, e)
 				}
 			}
 		}
