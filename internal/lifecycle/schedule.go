@@ -42,7 +42,7 @@ func (m *Manager) dueUnmet() {
 // trim puts idle instances to sleep while more is out than the limits allow. mu is held.
 func (m *Manager) trim() {
 	for m.room.over() {
-		if !m.evict(0, "limits lowered") {
+		if !m.evict(0, forLimits) {
 			m.unmet = true
 			return
 		}
@@ -119,8 +119,12 @@ func (m *Manager) evict(minLife time.Duration, forWhom string) bool {
 	}
 }
 
+// forLimits says that an instance was evicted for nobody, because more was out than the limits allow.
+const forLimits = "limits lowered"
+
 // evicted ends an instance to make room. mu is held.
 func (m *Manager) evicted(i *instance, forWhom string) {
+	i.hurried = forWhom != forLimits
 	m.out.post(notice{
 		event: myriad.Event{Kind: myriad.KindEvicted, At: time.Now(), Agent: i.agent, Instance: i.id, Reason: forWhom},
 		level: slog.LevelInfo, text: "instance evicted", attrs: []slog.Attr{slog.String("agent", i.agent), slog.String("instance", i.id), slog.String("for", forWhom)},
@@ -145,7 +149,7 @@ func (m *Manager) yield(l *live, unit int64) bool {
 	if !l.closeIdle(unit) {
 		return false
 	}
-	forWhom := "limits lowered"
+	forWhom := forLimits
 	if waiting := m.queue.order(m.patience()); len(waiting) > 0 && !m.room.over() {
 		forWhom = waiting[0].agent
 	}
