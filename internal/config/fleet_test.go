@@ -74,6 +74,27 @@ func optionOf(t *testing.T, key string) option {
 	return option{}
 }
 
+// A rule that a value breaks says where that came from, in the words in which it was given.
+func TestRulesSayWhoseTheyAre(t *testing.T) {
+	for want, given := range map[string]struct {
+		environ map[string]string
+		flag    string
+	}{
+		"fleet.max_agents: must be more than 0 (from flag --fleet-max-agents)":                                                      {flag: "--fleet-max-agents=0"},
+		"fleet.max_agents: must be more than 0 (from env MAX_DYNAMIC_AGENTS)":                                                       {environ: map[string]string{"MAX_DYNAMIC_AGENTS": "0"}},
+		"fleet.knowledge_runtime: docker needs fleet.host_image, the image that they live in (from flag --fleet-knowledge-runtime)": {flag: "--fleet-knowledge-runtime=docker"},
+	} {
+		var flags []string
+		if given.flag != "" {
+			flags = append(flags, given.flag)
+		}
+		_, err := load(t, given.environ, "", flags...)
+		if got := mistakesOf(t, err); len(got) != 1 || got[0] != want {
+			t.Errorf("mistakes %q, want %q", got, want)
+		}
+	}
+}
+
 func TestFleetRules(t *testing.T) {
 	for flags, want := range map[string]string{
 		"--fleet-max-agents=0":                "fleet.max_agents: must be more than 0",
