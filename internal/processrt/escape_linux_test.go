@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -177,6 +179,36 @@ func TestBrand(t *testing.T) {
 	} {
 		if got := c.m.on(pid); got != c.want {
 			t.Errorf("%+v: %v", c.m, got)
+		}
+	}
+}
+
+// TestKillTreeIsNotOutrun: of a process that starts others all the while, none is left, although each can only be known by its parent. It starts no
+// more than so many.
+func TestKillTreeIsNotOutrun(t *testing.T) {
+	for range 5 {
+		dir := t.TempDir()
+		cmd := exec.Command("sh", "-c", `i=0; while [ $i -lt 60 ]; do setsid sleep 1000 & echo $! >>pids; i=$((i+1)); done; wait`)
+		cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH")}
+		ownSession(cmd)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		soon(t, "it starts others", func() bool { return len(childrenOf(cmd.Process.Pid)) > 2 })
+		if err := killTree(kin{root: cmd.Process.Pid}); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait() // killed
+		raw, err := os.ReadFile(dir + "/pids")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for text := range strings.FieldsSeq(string(raw)) {
+			pid, err := strconv.Atoi(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			isGone(t, pid, "its parent")
 		}
 	}
 }
