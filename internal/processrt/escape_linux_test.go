@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -187,9 +186,9 @@ func TestBrand(t *testing.T) {
 // more than so many.
 func TestKillTreeIsNotOutrun(t *testing.T) {
 	for range 5 {
-		dir := t.TempDir()
-		cmd := exec.Command("sh", "-c", `i=0; while [ $i -lt 60 ]; do setsid sleep 1000 & echo $! >>pids; i=$((i+1)); done; wait`)
-		cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH")}
+		tag := "TREE=" + fresh("tree")
+		cmd := exec.Command("sh", "-c", `i=0; while [ $i -lt 60 ]; do setsid sleep 1000 & i=$((i+1)); done; wait`)
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), tag}
 		ownSession(cmd)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -199,16 +198,11 @@ func TestKillTreeIsNotOutrun(t *testing.T) {
 			t.Error(err)
 		}
 		_ = cmd.Wait() // killed
-		raw, err := os.ReadFile(dir + "/pids")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for text := range strings.FieldsSeq(string(raw)) {
-			pid, err := strconv.Atoi(text)
-			if err != nil {
-				t.Fatal(err)
+		for _, p := range processes() {
+			env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.pid))
+			if err == nil && slices.Contains(strings.Split(string(env), "\x00"), tag) {
+				isGone(t, p.pid, "its parent")
 			}
-			isGone(t, pid, "its parent")
 		}
 	}
 }

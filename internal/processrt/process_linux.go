@@ -189,11 +189,11 @@ func lineage() map[int]bool {
 	return line
 }
 
-// freezes is how often in a row whoever is found is only stopped, because others are found each time.
+// freezes is how often in a row whoever is found is only stopped, because others are found each time or do not stand still.
 const freezes = 8
 
-// killTree kills those who are kin, and those below them, until there are none. Nobody is killed before a look finds nobody who was not stopped
-// by the one before: what a process started in between would be nobody's child once that is dead.
+// killTree kills those who are kin, and those below them, until there are none. Nobody is killed before a look finds nobody whom the one before did
+// not see stand still: what a process started in between, or was about to when it was told to stop, would be nobody's child once that is dead.
 func killTree(k kin) error {
 	pause := time.Millisecond
 	stopped := map[int]uint64{}
@@ -224,12 +224,15 @@ func killTree(k kin) error {
 	}
 }
 
-// halt stops processes, so that none starts another, notes them, and says whether one of them was not noted before.
+// halt stops processes, so that none starts another, notes those that stand still, and says whether one of them was not noted before.
 func halt(all []process, stopped map[int]uint64) (fresh bool) {
 	for _, p := range all {
-		signalExactly(p, unix.SIGSTOP)
 		fresh = fresh || stopped[p.pid] != p.start
-		stopped[p.pid] = p.start
+		if p.state == 'T' || p.state == 't' {
+			stopped[p.pid] = p.start
+		} else {
+			signalExactly(p, unix.SIGSTOP)
+		}
 	}
 	return fresh
 }
