@@ -53,7 +53,7 @@ type Template struct {
 	ID        string            `json:"id,omitempty"`        // of a knowledge template (KnowledgeTemplate), or of a handler
 	Command   []string          `json:"command,omitempty"`   // argv; no shell
 	Mode      string            `json:"mode,omitempty"`      // ModeStdio, ModeHTTP or ModeExec, for commands
-	Dir       string            `json:"dir,omitempty"`       // working directory of a command
+	Dir       string            `json:"dir,omitempty"`       // working directory of a command, a whole path; "" is the server's
 	Env       map[string]string `json:"env,omitempty"`       // set for the command or container
 	PassEnv   []string          `json:"pass_env,omitempty"`  // names passed on from the server's environment
 	Image     string            `json:"image,omitempty"`     // container image reference

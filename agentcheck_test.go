@@ -132,8 +132,20 @@ func TestCheckAgentTemplates(t *testing.T) {
 		{"template.env", func(p *myriad.Template) { p.Env = map[string]string{"1A": "x"} }},
 		{"template.pass_env[0]", func(p *myriad.Template) { p.PassEnv = []string{"A B"} }},
 		{"template.limits.cpu", func(p *myriad.Template) { p.Limits.CPU = math.NaN() }},
+		{"template.limits.cpu", func(p *myriad.Template) { p.Limits.CPU = 0.0009 }},
+		{"template.limits.cpu", func(p *myriad.Template) { p.Limits.CPU = 1e300 }},
 		{"template.limits.memory_bytes", func(p *myriad.Template) { p.Limits.MemoryBytes = -1 }},
+		{"template.limits.memory_bytes", func(p *myriad.Template) { p.Limits.MemoryBytes = 1 }},
+		{"template.limits.memory_bytes", func(p *myriad.Template) { p.Limits.MemoryBytes = myriad.MinInstanceMemory - 1 }},
+		{"template.limits.memory_bytes", func(p *myriad.Template) { p.Limits.MemoryBytes = math.MaxInt64 }},
+		{"template.limits.memory_bytes", func(p *myriad.Template) {
+			*p = myriad.Template{Kind: myriad.TemplateImage, Image: "a", Limits: myriad.Limits{MemoryBytes: 1 << 20}}
+		}},
 		{"template.limits.pids", func(p *myriad.Template) { p.Limits.PIDs = -1 }},
+		{"template.limits.pids", func(p *myriad.Template) { p.Limits.PIDs = myriad.MaxInstancePIDs + 1 }},
+		{"template.dir", func(p *myriad.Template) { p.Dir = "scripts" }},
+		{"template.dir", func(p *myriad.Template) { p.Dir = "../scripts" }},
+		{"template.dir", func(p *myriad.Template) { p.Dir = "." }},
 		{"template.image", func(p *myriad.Template) { *p = myriad.Template{Kind: myriad.TemplateImage, Image: "--privileged"} }},
 		{"template.pull", func(p *myriad.Template) { *p = myriad.Template{Kind: myriad.TemplateImage, Image: "a", Pull: "ever"} }},
 		{"template.knowledge", func(p *myriad.Template) { *p = myriad.Template{Kind: myriad.TemplateKnowledge} }},
@@ -155,6 +167,20 @@ func TestCheckAgentTemplates(t *testing.T) {
 		a := commandAgent()
 		c.change(a.Template)
 		expectMistake(t, a, c.path)
+	}
+}
+
+// What is just within the bounds, and what leaves the choice to the server, is taken.
+func TestCheckAgentLimitsWithin(t *testing.T) {
+	for _, l := range []myriad.Limits{
+		{}, {CPU: myriad.MinInstanceCPU, MemoryBytes: myriad.MinInstanceMemory, PIDs: 1},
+		{CPU: myriad.MaxInstanceCPU, MemoryBytes: myriad.MaxInstanceMemory, PIDs: myriad.MaxInstancePIDs},
+	} {
+		a := commandAgent()
+		a.Template.Limits, a.Template.Dir = l, "/srv"
+		if _, mistakes := myriad.CheckAgent(a); len(mistakes) > 0 {
+			t.Errorf("%+v: %v", l, mistakes)
+		}
 	}
 }
 

@@ -2,7 +2,7 @@ package myriad
 
 import (
 	"fmt"
-	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -110,7 +110,9 @@ func (c *agentCheck) foreign(t Template) {
 	if t.Port < 0 || t.Port > 65535 {
 		c.add("template.port", "is a port from 1 to 65535, or 0 for 5000")
 	}
-	c.text("template.dir", t.Dir)
+	if c.text("template.dir", t.Dir); t.Dir != "" && !strings.HasPrefix(t.Dir, "/") && !filepath.IsAbs(t.Dir) {
+		c.add("template.dir", "is a whole path on the server's machine: what a relative one is seen from depends on how the server was started")
+	}
 	c.text("template.id", t.ID)
 }
 
@@ -132,15 +134,25 @@ func (c *agentCheck) environment(t Template) {
 	}
 }
 
+// The bounds of the limits of one instance, in templates and for the fleet.
+const (
+	MinInstanceCPU    = 0.001     // cores
+	MaxInstanceCPU    = 1_000_000 // cores
+	MinInstanceMemory = 6 << 20   // bytes; container daemons accept no less
+	MaxInstanceMemory = 1 << 60   // bytes
+	MaxInstancePIDs   = 1 << 22   // as many as Linux can number
+)
+
 func (c *agentCheck) limits(l Limits) {
-	if !(l.CPU >= 0) || math.IsInf(l.CPU, 0) {
-		c.add("template.limits.cpu", "is a number of cores; 0 is the server's default")
+	if l.CPU != 0 && !(l.CPU >= MinInstanceCPU && l.CPU <= MaxInstanceCPU) {
+		c.add("template.limits.cpu", "is a number of cores, %v at least and %d at most, or 0 for the server's default", MinInstanceCPU, MaxInstanceCPU)
 	}
-	if l.MemoryBytes < 0 {
-		c.add("template.limits.memory_bytes", "must not be negative; 0 is the server's default")
+	if l.MemoryBytes != 0 && (l.MemoryBytes < MinInstanceMemory || l.MemoryBytes > MaxInstanceMemory) {
+		c.add("template.limits.memory_bytes", "is %d (6 MiB, no program starts in less) at least and %d at most, or 0 for the server's default",
+			int64(MinInstanceMemory), int64(MaxInstanceMemory))
 	}
-	if l.PIDs < 0 {
-		c.add("template.limits.pids", "must not be negative; 0 is the server's default")
+	if l.PIDs < 0 || l.PIDs > MaxInstancePIDs {
+		c.add("template.limits.pids", "is 1 to %d, or 0 for the server's default", MaxInstancePIDs)
 	}
 }
 

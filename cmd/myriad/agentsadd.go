@@ -54,7 +54,7 @@ func agentsAdd(r *remote) *cobra.Command {
 				}
 				stored, err := put(cmd.Context(), n.agent)
 				if err != nil {
-					return err
+					return asTyped(err, func(path string) string { return flagOf(cmd.Flags(), path) })
 				}
 				return tellAdded(cmd.OutOrStdout(), stored)
 			})

@@ -61,6 +61,27 @@ func TestAddAProgramInOneLine(t *testing.T) {
 	}
 }
 
+// What the server refuses is named as it was typed, and as the API names it.
+func TestAddNamesFlags(t *testing.T) {
+	s, _ := startServer(t)
+	for args, want := range map[string]string{
+		"--concept c --memory 1KiB -- x":                      "--memory (template.limits.memory_bytes): is 6291456",
+		"--concept c --cpu -1 --pids -2 -- x":                 "--cpu (template.limits.cpu): is a number of cores",
+		"--concept c --pids -2 -- x":                          "--pids (template.limits.pids): is 1 to",
+		"--concept c --max-concurrency -1 http://127.0.0.1:9": "--max-concurrency (max_concurrency): is 0",
+		"--concept c --concept / -- x":                        "--concept (concepts[1]): ",
+		"--concept c --env 1=x -- x":                          "--env (template.env): ",
+		"--concept c --pass-env A,B=C -- x":                   "--pass-env (template.pass_env[0]): ",
+		"--concept c --image -x":                              "--image (template.image): ",
+		"http://127.0.0.1:9":                                  "\n  concepts: ",
+	} {
+		code, _, errOut := command(t, "", append(append([]string{"agents", "add", "S"}, withToken(s)...), strings.Fields(args)...)...)
+		if code != exitUsage || !strings.Contains(errOut, want) {
+			t.Errorf("%s: exit code %d, %s\nwant %s", args, code, errOut, want)
+		}
+	}
+}
+
 func TestAddMistakes(t *testing.T) {
 	for args, want := range map[string]string{
 		"S":                          "where does it answer?",

@@ -222,3 +222,14 @@ func TestLimitsAreShownAndChanged(t *testing.T) {
 		t.Errorf("what the server refuses: exit code %d, %s", code, errOut)
 	}
 }
+
+// What the server refuses of limits is named as it was typed, and as the API names it.
+func TestLimitsAreNamedAsTyped(t *testing.T) {
+	s, _ := startServer(t)
+	code, _, errOut := command(t, "", append([]string{"fleet", "limits", "memory=1KiB", "idle_timeout=-1s", "max_agents=0"}, withToken(s)...)...)
+	for _, want := range []string{"\n  memory (instance.memory_bytes): must be within 6291456", "\n  idle_timeout (idle_timeout_ms): must be within 1", "\n  max_agents: must be within 1"} {
+		if code != exitUsage || !strings.Contains(errOut, want) {
+			t.Errorf("exit code %d, %s\nlacks %s", code, errOut, want)
+		}
+	}
+}

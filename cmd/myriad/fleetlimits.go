@@ -71,7 +71,8 @@ func fleetLimits(r *remote) *cobra.Command {
 
 func limitsAfter(cmd *cobra.Command, c *client.Client, change map[string]any) (myriad.FleetLimits, error) {
 	if len(change) > 0 {
-		return c.SetFleetLimits(cmd.Context(), change)
+		now, err := c.SetFleetLimits(cmd.Context(), change)
+		return now, asTyped(err, limitKey)
 	}
 	status, err := c.Fleet(cmd.Context())
 	return status.Limits, err
@@ -114,6 +115,16 @@ func limitNamed(name string) *limit {
 		}
 	}
 	return nil
+}
+
+// limitKey is the key of a limit by its field in the API; "" when there is none.
+func limitKey(field string) string {
+	for _, l := range limits {
+		if l.field == field {
+			return l.name
+		}
+	}
+	return ""
 }
 
 func limitNames() string {

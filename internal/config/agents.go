@@ -40,7 +40,7 @@ func ReadAgents(file string) (*AgentsFile, error) {
 	return parsed, nil
 }
 
-// ParseAgents reads the content of an agents file. Directories of commands are seen from dir; "" leaves them as they are written.
+// ParseAgents reads the content of an agents file. Directories of commands are seen from dir; with "" they must be whole paths.
 func ParseAgents(data []byte, dir string) (*AgentsFile, error) {
 	raw, err := YAMLToJSON(data)
 	if err != nil {

@@ -130,8 +130,8 @@ func instanceMemory(c *Config) string {
 	return ""
 }
 
-// minMemory is the least memory limit that container daemons accept.
-const minMemory Size = 6 << 20
+// minMemory is the least memory limit of an instance.
+const minMemory Size = myriad.MinInstanceMemory
 
 // dockerHost is the rule of a daemon's address: sockets and pipes have a path, the others a host.
 func dockerHost(c *Config) string {

@@ -74,6 +74,27 @@ func optionOf(t *testing.T, key string) option {
 	return option{}
 }
 
+// A rule that a value breaks says where that came from, in the words in which it was given.
+func TestRulesSayWhoseTheyAre(t *testing.T) {
+	for want, given := range map[string]struct {
+		environ map[string]string
+		flag    string
+	}{
+		"fleet.max_agents: must be more than 0 (from flag --fleet-max-agents)":                                                      {flag: "--fleet-max-agents=0"},
+		"fleet.max_agents: must be more than 0 (from env MAX_DYNAMIC_AGENTS)":                                                       {environ: map[string]string{"MAX_DYNAMIC_AGENTS": "0"}},
+		"fleet.knowledge_runtime: docker needs fleet.host_image, the image that they live in (from flag --fleet-knowledge-runtime)": {flag: "--fleet-knowledge-runtime=docker"},
+	} {
+		var flags []string
+		if given.flag != "" {
+			flags = append(flags, given.flag)
+		}
+		_, err := load(t, given.environ, "", flags...)
+		if got := mistakesOf(t, err); len(got) != 1 || got[0] != want {
+			t.Errorf("mistakes %q, want %q", got, want)
+		}
+	}
+}
+
 func TestFleetRules(t *testing.T) {
 	for flags, want := range map[string]string{
 		"--fleet-max-agents=0":                "fleet.max_agents: must be more than 0",
@@ -182,15 +203,17 @@ func TestAgentsFileTemplateMistakes(t *testing.T) {
 	for file, want := range map[string][]string{
 		"command: python3 x.py": {"agents[0].command: must be a list (line 4)"},
 		"command: []":           {"agents[0].command: is an argument list that starts with the program (line 4)"},
-		"command: [x]\n  template: {kind: command, command: [x]}":        {"agents[0].template: must not be there beside command or image, which stand for it (line 5)"},
-		"command: [x]\n  endpoint: http://h":                             {"agents[0].endpoint: must not be there beside a command"},
-		"command: [x]\n  mode: exec":                                     {"agents[0].mode: is no field (line 5)"},
-		"image: '-x'":                                                    {"agents[0].image: is a container image reference (line 4)"},
-		"template: {mode: stdio}":                                        {"agents[0].template.kind: is one of"},
-		"template: {command: [x], limits: {memory: lots}}":               {"agents[0].template.limits.memory: must be a size like 256MiB (line 4)"},
-		"template: {command: [x], limits: {memory: [1]}}":                {"agents[0].template.limits.memory: must be a size like 256MiB (line 4)"},
-		"template: {command: [x], limits: {memory: -1}}":                 {"agents[0].template.limits.memory_bytes: must not be negative"},
-		"template: {command: [x], limits: {memory: 1, memory_bytes: 2}}": {"agents[0].template.limits.memory: must not be there beside memory_bytes (line 4)"},
+		"command: [x]\n  template: {kind: command, command: [x]}":            {"agents[0].template: must not be there beside command or image, which stand for it (line 5)"},
+		"command: [x]\n  endpoint: http://h":                                 {"agents[0].endpoint: must not be there beside a command"},
+		"command: [x]\n  mode: exec":                                         {"agents[0].mode: is no field (line 5)"},
+		"image: '-x'":                                                        {"agents[0].image: is a container image reference (line 4)"},
+		"template: {mode: stdio}":                                            {"agents[0].template.kind: is one of"},
+		"template: {command: [x], limits: {memory: lots}}":                   {"agents[0].template.limits.memory: must be a size like 256MiB (line 4)"},
+		"template: {command: [x], limits: {memory: [1]}}":                    {"agents[0].template.limits.memory: must be a size like 256MiB (line 4)"},
+		"template: {command: [x], limits: {memory: -1}}":                     {"agents[0].template.limits.memory: is 6291456 (6 MiB"},
+		"template: {command: [x], limits: {memory: 1KiB}}":                   {"agents[0].template.limits.memory: is 6291456 (6 MiB, no program starts in less) at least"},
+		"template: {command: [x], limits: {memory_bytes: 1}}":                {"agents[0].template.limits.memory_bytes: is 6291456 (6 MiB"},
+		"template: {command: [x], limits: {memory: 64MiB, memory_bytes: 2}}": {"agents[0].template.limits.memory: must not be there beside memory_bytes (line 4)"},
 	} {
 		_, err := ParseAgents([]byte("agents:\n- name: a\n  concepts: [c]\n  "+file+"\n"), "/d")
 		if got := mistakesOf(t, err); len(got) != 1 || !strings.HasPrefix(got[0], want[0]) {

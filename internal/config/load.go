@@ -76,7 +76,18 @@ func Load(flags *pflag.FlagSet, environ []string, file string) (*Loaded, error) 
 			set(f.Value.String(), "flag --"+o.flag())
 		}
 	}
-	return l, myriad.Invalid(append(mistakes, l.validate()...))
+	for _, m := range l.validate() {
+		mistakes = append(mistakes, l.traced(m))
+	}
+	return l, myriad.Invalid(mistakes)
+}
+
+// traced says beside a rule where the value came from that breaks it, in the words in which it was given there.
+func (l *Loaded) traced(m myriad.Mistake) myriad.Mistake {
+	if source := l.sources[m.Path]; source != "" && source != "default" {
+		m.Rule += " (from " + source + ")"
+	}
+	return m
 }
 
 // fileValues flattens a YAML file to values by key.

@@ -27,7 +27,7 @@ type writtenLimits struct {
 	Memory *Size `json:"memory"`
 }
 
-// agent is the agent in full, and every rule that it breaks. Commands run in dir unless they say otherwise; "" leaves that open.
+// agent is the agent in full, and every rule that it breaks. Commands run in dir unless they say otherwise; "" leaves open where.
 func (w *written) agent(dir string) (myriad.Agent, []myriad.Mistake) {
 	a := w.Agent
 	a.Owner = myriad.OwnerFile
@@ -38,6 +38,9 @@ func (w *written) agent(dir string) (myriad.Agent, []myriad.Mistake) {
 	a.Template = template
 	a, rules := myriad.CheckAgent(a)
 	for _, m := range rules {
+		if m.Path == "template.limits.memory_bytes" && w.Template != nil && w.Template.Limits.Memory != nil {
+			m.Path = "template.limits.memory" // as it was written
+		}
 		if w.Template == nil { // the short form has no such part
 			m.Path = strings.TrimPrefix(m.Path, "template.")
 		}

@@ -146,9 +146,8 @@ func set[T any](into, from *T) {
 
 // The bounds of limits, as the configuration has them.
 const (
-	maxLimitMS        = 10 * 366 * 24 * 3600 * 1000 // ten years: longer durations of instances mean nothing
-	maxInstances      = 1_000_000
-	minInstanceMemory = 6 << 20 // container daemons accept no less
+	maxLimitMS   = 10 * 366 * 24 * 3600 * 1000 // ten years: longer durations of instances mean nothing
+	maxInstances = 1_000_000
 )
 
 // mistakes are the rules that the change breaks, by itself and together with the limits in force.
@@ -167,9 +166,9 @@ func (c *FleetLimitsChange) mistakes(now myriad.FleetLimits) []myriad.Mistake {
 	if one == nil {
 		one = &InstanceLimitsChange{}
 	}
-	m.within("instance.cpu", one.CPU != nil, now.Instance.CPU, 0.001, maxInstances)
-	m.within("instance.memory_bytes", one.MemoryBytes != nil, float64(now.Instance.MemoryBytes), minInstanceMemory, 1<<60)
-	m.within("instance.pids", one.PIDs != nil, float64(now.Instance.PIDs), 1, 1<<22)
+	m.within("instance.cpu", one.CPU != nil, now.Instance.CPU, myriad.MinInstanceCPU, myriad.MaxInstanceCPU)
+	m.within("instance.memory_bytes", one.MemoryBytes != nil, float64(now.Instance.MemoryBytes), myriad.MinInstanceMemory, myriad.MaxInstanceMemory)
+	m.within("instance.pids", one.PIDs != nil, float64(now.Instance.PIDs), 1, myriad.MaxInstancePIDs)
 	if (one.CPU != nil || c.TotalCPU != nil) && now.TotalCPU > 0 && now.Instance.CPU > now.TotalCPU {
 		m.add("instance.cpu", "must not be over total_cpu: no agent could start")
 	}

@@ -192,9 +192,12 @@ func TestTemplatesAreJudgedAndGuarded(t *testing.T) {
 		`{"kind":"command","command":"ls -l"}`:                        {"template.command"},
 		`{"kind":"command","command":["x"],"env":{"A B":"1"},"pass_env":["9"],"limits":{"cpu":-1,"memory_bytes":-1,"pids":-1}}`: {"template.env", "template.pass_env[0]",
 			"template.limits.cpu", "template.limits.memory_bytes", "template.limits.pids"},
-		`{"kind":"image","image":"-x","dir":"/","port":70000}`: {"template.image", "template.dir", "template.port"},
-		`{"kind":"knowledge"}`:                                 {"template.knowledge"},
-		`{"kind":"command","command":["x"],"shell":true}`:      {"template.shell"},
+		`{"kind":"command","command":["x"],"limits":{"memory_bytes":1}}`:              {"template.limits.memory_bytes"},
+		`{"kind":"image","image":"x","limits":{"cpu":0.0001,"memory_bytes":6291455}}`: {"template.limits.cpu", "template.limits.memory_bytes"},
+		`{"kind":"command","command":["x"],"dir":"scripts"}`:                          {"template.dir"},
+		`{"kind":"image","image":"-x","dir":"/","port":70000}`:                        {"template.image", "template.dir", "template.port"},
+		`{"kind":"knowledge"}`:                            {"template.knowledge"},
+		`{"kind":"command","command":["x"],"shell":true}`: {"template.shell"},
 	} {
 		p := w.do("POST", "/v1/agents", `{"name":"S","concepts":["text"],"template":`+template+`}`, "Authorization", "Bearer "+testToken).problem(t, 400, myriad.CodeInvalid)
 		if got := paths(p); !slices.Equal(got, want) {

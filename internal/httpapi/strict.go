@@ -10,12 +10,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/myriad-mind/myriad"
 )
 
-// decodeStrict reads JSON into a value of T; every field that T lacks and every value of a wrong type is a mistake with its path.
+// decodeStrict reads JSON into a value of T; every field that T lacks, every value of a wrong type and every field given twice is a mistake with
+// its path.
 func decodeStrict[T any](body []byte) (T, error) {
 	var out T
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -29,6 +31,7 @@ func decodeStrict[T any](body []byte) (T, error) {
 	}
 	var c shapeCheck
 	c.value("", tree, typeOf[T]())
+	c.repeats("", body, typeOf[T]())
 	if err := myriad.Invalid(c.mistakes); err != nil {
 		return out, err
 	}
@@ -107,8 +110,14 @@ func (c *shapeCheck) object(path string, v any, t reflect.Type) {
 	}
 }
 
-// fieldsOf are the types of a struct's JSON fields.
+// fieldCache holds what fieldsOf has found: the types of our requests, of which there are few.
+var fieldCache sync.Map // reflect.Type -> map[string]reflect.Type
+
+// fieldsOf are the types of a struct's JSON fields, not to be changed.
 func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	if known, ok := fieldCache.Load(t); ok {
+		return known.(map[string]reflect.Type)
+	}
 	out := make(map[string]reflect.Type, t.NumField())
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -116,6 +125,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 			out[name] = f.Type
 		}
 	}
+	fieldCache.Store(t, out)
 	return out
 }
 

@@ -46,6 +46,49 @@ func TestMinLife(t *testing.T) {
 	})
 }
 
+// One that does not end when it is asked to is killed soon when somebody waits for its room, and has its whole grace when nobody does.
+func TestEvictedIsKilledSoon(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		evict func(r *rig)
+		takes time.Duration
+	}{
+		{"for somebody", func(r *rig) { r.wake("waits").Release() }, evictGrace},
+		{"for lowered limits", func(r *rig) {
+			if _, err := r.SetLimits(context.Background(), func(l *myriad.FleetLimits) { l.MaxAgents = 1 }); err != nil {
+				r.t.Error(err)
+			}
+			<-r.rt.instanceOf("deaf").exited
+		}, 10 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				limits := quick
+				limits.MaxAgents = 2
+				r := newRig(t, limits)
+				r.rt.conduct = func(req myriad.StartRequest) conduct {
+					if req.Packet.Agent.Name == "deaf" {
+						return conduct{stopTakes: time.Hour}
+					}
+					return conduct{}
+				}
+				r.begin()
+				defer r.close()
+				r.packets("deaf", "other", "waits")
+				r.use("deaf")
+				time.Sleep(time.Second)
+				r.use("other")
+				time.Sleep(2 * time.Second)
+				at := time.Now()
+				c.evict(r)
+				if took := time.Since(at); took < c.takes || took > c.takes+100*time.Millisecond {
+					t.Errorf("it took %v, want %v", took, c.takes)
+				}
+			})
+		})
+	}
+}
+
 // An agent that is never idle when it is looked at gives way in the moment in which its last lease comes back.
 func TestBusyAgentGivesWay(t *testing.T) {
 	for _, busy := range []string{"leases", "pins"} {

@@ -48,6 +48,7 @@ type instance struct {
 	crashes int       // restarts after crashes
 	dated   bool      // its packet was written anew or deleted since
 	fault   string    // why it failed
+	hurried bool      // somebody waits for its room; not written any more once halted is closed
 	lastLog string
 	missing []string  // limits that are not in force
 	asked   *usageAsk // the question for its usage that is under way

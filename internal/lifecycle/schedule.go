@@ -42,7 +42,7 @@ func (m *Manager) dueUnmet() {
 // trim puts idle instances to sleep while more is out than the limits allow. mu is held.
 func (m *Manager) trim() {
 	for m.room.over() {
-		if !m.evict(0, "limits lowered", false) {
+		if !m.evict(0, forLimits, false) {
 			m.unmet = true
 			return
 		}
@@ -124,8 +124,12 @@ func (i *instance) mayGo(minLife time.Duration, passing bool) bool {
 	return i.passing && !passing || i.aliveFor() >= minLife
 }
 
+// forLimits says that an instance was evicted for nobody, because more was out than the limits allow.
+const forLimits = "limits lowered"
+
 // evicted ends an instance to make room. mu is held.
 func (m *Manager) evicted(i *instance, forWhom string) {
+	i.hurried = forWhom != forLimits
 	m.out.post(notice{
 		event: myriad.Event{Kind: myriad.KindEvicted, At: time.Now(), Agent: i.agent, Instance: i.id, Reason: forWhom},
 		level: slog.LevelInfo, text: "instance evicted", attrs: []slog.Attr{slog.String("agent", i.agent), slog.String("instance", i.id), slog.String("for", forWhom)},
@@ -142,7 +146,7 @@ func (m *Manager) yield(l *live, unit int64) bool {
 	if !m.unmet || i.live != l || i.machine.state() != ready {
 		return false
 	}
-	forWhom, passing := "limits lowered", false
+	forWhom, passing := forLimits, false
 	if waiting := m.queue.order(m.patience()); len(waiting) > 0 && !m.room.over() {
 		forWhom, passing = waiting[0].agent, waiting[0].passing
 	}

@@ -66,7 +66,19 @@ func (m *Manager) windDown(i *instance) {
 	case <-i.running.Exited():
 	case <-m.kill.Done():
 	}
-	m.finish(i, m.cfg.StopGrace)
+	m.finish(i, m.endGrace(i))
+}
+
+// evictGrace is the grace of an instance that was evicted for somebody. It had nothing in flight, so all that a longer one gives it is time to tidy up,
+// which takes a program that heeds SIGTERM well under a second; one that does not heed it is killed in any case, and somebody's task waits meanwhile.
+const evictGrace = 2 * time.Second
+
+// endGrace is how long an instance that was ready may take to end by itself when nothing is in flight any more.
+func (m *Manager) endGrace(i *instance) time.Duration {
+	if i.hurried {
+		return min(m.cfg.StopGrace, evictGrace)
+	}
+	return m.cfg.StopGrace
 }
 
 // finish stops what runs of an instance. What cannot be stopped still holds its resources, so it keeps its permit and is tried again, until the

@@ -21,6 +21,10 @@ const (
 	complaint = 240
 )
 
+// starting is held while a process starts: on Linux a child may be born with a limit of this process (brand_linux.go), and what somebody else
+// starts meanwhile must not be.
+var starting sync.Mutex
+
 // order says what a child is started for.
 type order struct {
 	env    []string        // besides the instance's
@@ -207,18 +211,19 @@ func (c *child) reap() error {
 	return err
 }
 
-// kill ends the child and all that it started, at once.
+// kill ends the child and all that it started, at once. Its group comes last: what it started is known by it while it is there.
 func (c *child) kill() {
+	c.cell.kill()
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.waits {
 		killGroup(c.cmd.Process)
 	}
-	c.mu.Unlock()
-	c.cell.kill()
 }
 
 // dismiss asks the child and its group to end.
 func (c *child) dismiss() {
+	c.cell.remember()
 	c.closeStdin()
 	c.mu.Lock()
 	defer c.mu.Unlock()

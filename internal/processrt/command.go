@@ -33,6 +33,9 @@ func (i *instance) resolve(ctx context.Context) (program, error) {
 	env := i.environment()
 	p := program{argv: slices.Clone(i.template.Command), env: flatten(env)}
 	if i.template.Dir != "" {
+		if !filepath.IsAbs(i.template.Dir) && !strings.HasPrefix(i.template.Dir, "/") { // where the server was started must not matter
+			return p, myriad.Errorf(myriad.CodeInvalid, "start of %s: its folder %q is no whole path", i.agent, i.template.Dir)
+		}
 		dir, err := filepath.Abs(i.template.Dir)
 		if err != nil {
 			return p, fmt.Errorf("start of %s: its folder: %w", i.agent, err)

@@ -155,6 +155,7 @@ func TestStartRefuses(t *testing.T) {
 		"no program":        func(_ *myriad.StartRequest, t *myriad.Template) { t.Command = []string{"no-such-program"} },
 		"not executable":    func(_ *myriad.StartRequest, t *myriad.Template) { t.Command = []string{file} },
 		"no folder":         func(_ *myriad.StartRequest, t *myriad.Template) { t.Dir = file + "/none" },
+		"a relative folder": func(_ *myriad.StartRequest, t *myriad.Template) { t.Dir = "." },
 		"a file for folder": func(_ *myriad.StartRequest, t *myriad.Template) { t.Dir = file },
 		"another mode":      func(_ *myriad.StartRequest, t *myriad.Template) { t.Mode = "pigeon" },
 		"another kind":      func(_ *myriad.StartRequest, t *myriad.Template) { t.Kind = myriad.TemplateImage },

@@ -3,6 +3,7 @@ package processrt
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,8 +41,9 @@ type cell struct {
 	tree cgroup // zero where there are no cgroups
 
 	mu   sync.Mutex
-	note string // why the fence killed it; guarded by mu
-	pid  int    // of the child, 0 once it may be another's; guarded by mu
+	note string         // why the fence killed it; guarded by mu
+	pid  int            // of the child, 0 once it may be another's; guarded by mu
+	seen map[int]uint64 // when those started who were last found in it, by pid, where there are no cgroups; guarded by mu
 	// orphans are those below the child that may become children of this process; guarded by mu.
 	orphans map[int]bool
 }
@@ -97,7 +99,7 @@ func (f *fence) launch(c *child, l *cell) error {
 			return fmt.Errorf("open its cgroup: %w", err)
 		}
 		c.cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
-		err = f.run(c.cmd, f.joins)
+		err = f.run(c.cmd, l, f.joins)
 		_ = dir.Close() // only read
 		if !cannotClone(err) {
 			return err
@@ -111,15 +113,25 @@ func (f *fence) launch(c *child, l *cell) error {
 	if l.tree.dir != "" {
 		joins = append(slices.Clip(joins), filepath.Join(l.tree.dir, "cgroup.procs"))
 	}
-	return f.run(c.cmd, joins)
+	return f.run(c.cmd, l, joins)
 }
 
-func (f *fence) run(cmd *exec.Cmd, joins []string) error {
+func (f *fence) run(cmd *exec.Cmd, l *cell, joins []string) error {
 	ownSession(cmd)
 	if len(joins) > 0 {
 		cmd.Args, cmd.Path = shim.Args(joins, cmd.Path, cmd.Args), shim.Path
 	}
-	return cmd.Start()
+	if l.tree.dir != "" {
+		return cmd.Start()
+	}
+	bare, err := startBranded(brand(f.i.req.OwnerID, f.i.id, l.name), cmd.Start)
+	if bare {
+		f.m.bare.Do(func() {
+			f.i.rt.log.Warn("what programs start and detach may outlive them on this machine: it has no cgroups for them, and they cannot be told by a limit either",
+				slog.String("help", limitsHelp+"; or start the server without a limit of RLIMIT_RTTIME"))
+		})
+	}
+	return err
 }
 
 // cannotClone says that the kernel is too old to start a process in a cgroup.
@@ -210,7 +222,10 @@ func (f *fence) close() error {
 	if f.tree.dir != "" {
 		f.tree.kill()
 	}
-	err := killTree(0, mark{owner: f.i.req.OwnerID, instance: f.i.id, since: f.since})
+	err := killTree(kin{mark: mark{owner: f.i.req.OwnerID, instance: f.i.id, since: f.since}})
+	for _, l := range f.list() { // what did not die before
+		err = errors.Join(err, l.remove())
+	}
 	dirs := f.joined()
 	if f.tree.dir != "" {
 		dirs = append(dirs, f.tree.dir)
@@ -228,18 +243,32 @@ func (l *cell) kill() {
 		l.tree.kill()
 		return
 	}
-	_ = killTree(l.root(), l.mark()) // remove says what is left
+	_ = killTree(l.kin()) // remove says what is left
 }
 
-func (l *cell) mark() mark {
-	return mark{owner: l.f.i.req.OwnerID, instance: l.f.i.id, worker: l.name, since: l.f.since}
-}
-
-// root is the child's pid while that is surely its own.
-func (l *cell) root() int {
+// kin is how the cell's processes are known. The child's pid counts while that is surely its own.
+func (l *cell) kin() kin {
+	m := mark{owner: l.f.i.req.OwnerID, instance: l.f.i.id, worker: l.name, since: l.f.since}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.pid
+	return kin{root: l.pid, mark: m, seen: l.seen}
+}
+
+// find finds the cell's processes among all by how they are known, and knows them from then on.
+func (l *cell) find(all []process) []process {
+	in := tree(all, l.kin())
+	seen := starts(in)
+	l.mu.Lock()
+	l.seen = seen
+	l.mu.Unlock()
+	return in
+}
+
+// remember notes who is in the cell before it is asked to end: by then it may be nobody's any more.
+func (l *cell) remember() {
+	if l.tree.dir == "" {
+		l.find(processes())
+	}
 }
 
 // reaped says that the child's pid may be another's from now on.
@@ -255,7 +284,7 @@ func (l *cell) pids() []int {
 		return l.tree.pids()
 	}
 	var pids []int
-	for _, p := range tree(processes(), l.root(), l.mark()) {
+	for _, p := range l.find(processes()) {
 		pids = append(pids, p.pid)
 	}
 	return pids
@@ -270,7 +299,7 @@ func (l *cell) members(all []process) []process {
 		}
 		return slices.DeleteFunc(slices.Clone(all), func(p process) bool { return !pids[p.pid] })
 	}
-	return tree(all, l.root(), l.mark())
+	return l.find(all)
 }
 
 // blame notes why the fence kills the cell.
@@ -294,14 +323,25 @@ func (l *cell) verdict() (oom bool, note string) {
 
 // remove takes the cell out of the fence. An error says that something in it did not die.
 func (l *cell) remove() error {
+	defer l.reapOrphans()
+	if l.tree.dir == "" {
+		if err := killTree(l.kin()); err != nil {
+			return err // it stays in the fence, whose end tries again
+		}
+	}
 	l.f.mu.Lock()
 	delete(l.f.cells, l)
 	l.f.mu.Unlock()
-	defer l.reapOrphans()
 	if l.tree.dir == "" {
-		return killTree(0, l.mark())
+		return nil
 	}
 	return l.tree.remove()
+}
+
+// endTree kills a process that an earlier life noted, with its group and all below it. It is surely that process.
+func endTree(p *os.Process, owner string) {
+	_ = killTree(kin{root: p.Pid, mark: mark{owner: owner}}) // what is left is looked for again
+	killGroup(p)
 }
 
 // awaitEnd waits until a child has ended and leaves it to be reaped.

@@ -3,6 +3,7 @@
 package processrt
 
 import (
+	"os"
 	"runtime"
 
 	"github.com/myriad-mind/myriad"
@@ -61,9 +62,14 @@ func (l *cell) kill() {}
 
 func (l *cell) reaped() {}
 
+func (l *cell) remember() {}
+
 func (l *cell) verdict() (oom bool, note string) { return false, "" }
 
 func (l *cell) remove() error { return nil }
+
+// endTree kills a process that an earlier life noted, with its group. It is surely that process.
+func endTree(p *os.Process, _ string) { killGroup(p) }
 
 // awaitEnd says that it cannot wait for a child without reaping it.
 func awaitEnd(int) bool { return false }

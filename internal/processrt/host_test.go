@@ -17,6 +17,7 @@ type hosting struct {
 	Owner     string
 	NoCgroups bool
 	PIDs      []int // of all that it started
+	Escaped   []int // of those that shed it
 }
 
 // playHost is a server with instances of every mode, that a test kills.
@@ -50,6 +51,9 @@ func playHost() {
 		}
 		_, err = try(ctx, i, c.job)
 		fail(err)
+		a, err := try(ctx, i, `{"do":"escape"}`)
+		fail(err)
+		h.Escaped = append(h.Escaped, int(a.data().(float64)))
 	}
 	var pids []int
 	for len(pids) < 5 { // three children, two grandchildren

@@ -24,6 +24,7 @@ type machine struct {
 	place   hierarchies // set by look
 	noClone atomic.Bool // the kernel cannot start a process in a cgroup of version 2
 	watcher watcher
+	bare    sync.Once // the log was told that children cannot be branded
 
 	mu     sync.Mutex
 	owners map[string]bool // whose groups were made; guarded by mu
@@ -160,7 +161,7 @@ func (m *machine) recover(owner string, more []string) error {
 	var errs []error
 	for _, kill := range []bool{true, false} { // a process is in several of them
 		if !kill { // what only cgroups of single controllers hold has no better way to be found
-			errs = append(errs, killTree(0, mark{owner: owner}))
+			errs = append(errs, killTree(kin{mark: mark{owner: owner}}))
 		}
 		for _, dir := range dirs {
 			if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); err != nil {

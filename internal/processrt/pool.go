@@ -99,14 +99,15 @@ func (p *pool) made(w *worker, c *child) {
 // put makes a worker idle again. One that is spoiled ends by itself, and one that is not needed any more is asked to.
 func (p *pool) put(w *worker) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case p.closed:
-		defer w.dismiss()
-	case w.reason() == nil:
+	closed := p.closed
+	if !closed && w.reason() == nil {
 		p.idle = append(p.idle, w)
 	}
 	p.wake()
+	p.mu.Unlock()
+	if closed {
+		w.dismiss()
+	}
 }
 
 // wake lets those look again who wait. The caller holds mu.

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,8 +103,13 @@ func ticksNow() uint64 {
 	return uint64(max(now.Nano()/(1e9/ticksPerSecond)-2, 0))
 }
 
-// on says whether the process carries the mark. What cannot be read carries none.
+// on says whether the process carries the mark, as its brand or in its environment. What cannot be read carries none.
 func (m mark) on(pid int) bool {
+	switch b := brandOf(pid); {
+	case b == 0:
+	case m.worker != "" && b == brand(m.owner, m.instance, m.worker), m.instance == "" && b>>32 == ownerBrand(m.owner):
+		return true
+	}
 	env, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
 	if err != nil || !carries(env, envOwner, m.owner) {
 		return false
@@ -122,14 +127,28 @@ func carries(env []byte, name, value string) bool {
 	return false
 }
 
-// tree is the process root with those below it, in its session, or with its mark, wherever they went.
-func tree(all []process, root int, m mark) []process {
+// kin is how those are known that belong together: by the process root (0 is none), by a mark, and by having been seen among them.
+type kin struct {
+	root int
+	mark mark
+	seen map[int]uint64 // when they started, by pid; nil is none
+}
+
+func (k kin) claims(p process) bool {
+	if start, known := k.seen[p.pid]; known && start == p.start {
+		return true
+	}
+	return k.root != 0 && (p.pid == k.root || p.session == k.root) || p.start >= k.mark.since && k.mark.on(p.pid)
+}
+
+// tree is the process root with those below it, in its session, with its mark, or seen before, wherever they went.
+func tree(all []process, k kin) []process {
 	lines := lineage()
 	in := map[int]bool{}
 	children := map[int][]int{}
 	for _, p := range all {
 		children[p.parent] = append(children[p.parent], p.pid)
-		if root != 0 && (p.pid == root || p.session == root) || p.start >= m.since && !lines[p.pid] && m.on(p.pid) {
+		if !lines[p.pid] && k.claims(p) {
 			in[p.pid] = true
 		}
 	}
@@ -170,33 +189,61 @@ func lineage() map[int]bool {
 	return line
 }
 
-// killTree kills the process root (0 is none), every process in its session or with the mark, and those below them, until there are none.
-func killTree(root int, m mark) error {
+// freezes is how often in a row whoever is found is only stopped, because others are found each time or do not stand still.
+const freezes = 8
+
+// killTree kills those who are kin, and those below them, until there are none. Nobody is killed before a look finds nobody whom the one before did
+// not see stand still: what a process started in between, or was about to when it was told to stop, would be nobody's child once that is dead.
+func killTree(k kin) error {
 	pause := time.Millisecond
-	killed := map[int]process{}
-	for deadline := time.Now().Add(removeGrace); ; time.Sleep(pause) {
-		all := processes()
-		left := tree(all, root, m)
-		for _, p := range all { // one that is dying has no environment to know it by any more
-			if was, ok := killed[p.pid]; ok && was.start == p.start && !p.dead() && !slices.ContainsFunc(left, func(l process) bool { return l.pid == p.pid }) {
-				left = append(left, p)
-			}
-		}
+	stopped := map[int]uint64{}
+	k.seen = maps.Clone(k.seen)
+	if k.seen == nil {
+		k.seen = map[int]uint64{}
+	}
+	looks := 0
+	for deadline := time.Now().Add(removeGrace); ; {
+		left := tree(processes(), k)
 		if len(left) == 0 {
 			return nil
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%d processes do not die, %d is one", len(left), left[0].pid)
 		}
-		for _, p := range left {
-			signalExactly(p, unix.SIGSTOP) // so that none starts another meanwhile
+		maps.Copy(k.seen, starts(left)) // one that is dying has no environment to know it by any more
+		if halt(left, stopped) && looks < freezes {
+			looks++
+			continue
 		}
 		for _, p := range left {
 			signalExactly(p, unix.SIGKILL)
-			killed[p.pid] = p
 		}
+		looks = 0
+		time.Sleep(pause)
 		pause = min(2*pause, 20*time.Millisecond)
 	}
+}
+
+// halt stops processes, so that none starts another, notes those that stand still, and says whether one of them was not noted before.
+func halt(all []process, stopped map[int]uint64) (fresh bool) {
+	for _, p := range all {
+		fresh = fresh || stopped[p.pid] != p.start
+		if p.state == 'T' || p.state == 't' {
+			stopped[p.pid] = p.start
+		} else {
+			signalExactly(p, unix.SIGSTOP)
+		}
+	}
+	return fresh
+}
+
+// starts are when processes started, by pid.
+func starts(all []process) map[int]uint64 {
+	out := make(map[int]uint64, len(all))
+	for _, p := range all {
+		out[p.pid] = p.start
+	}
+	return out
 }
 
 // signalExactly signals p, and not who has its pid by now.

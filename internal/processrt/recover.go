@@ -10,8 +10,8 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-// Recover ends every process that an earlier life of this owner left, by its cgroups, by the environment of its processes, and by what is
-// noted in the folder of states, and removes the rest of them. It never returns an instance: the pipes of the earlier life are gone.
+// Recover ends every process that an earlier life of this owner left, by its cgroups, by the brand and the environment of its
+// processes, and by what is noted in the folder of states, and removes the rest of them. It never returns an instance: the pipes of the earlier life are gone.
 func (r *Runtime) Recover(ctx context.Context, ownerID string) ([]myriad.Left, error) {
 	if err := ended(ctx, "recover processes"); err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func (r *Runtime) Recover(ctx context.Context, ownerID string) ([]myriad.Left, e
 	ended := 0
 	for _, n := range notes {
 		groups = append(groups, n.Groups...)
-		if endNoted(n.PID, n.Start) {
+		if endNoted(n) {
 			ended++
 			r.log.Info("ended a process that an earlier life left", slog.String("agent", n.Agent), slog.String("instance", n.Instance), slog.Int("pid", n.PID))
 		}
@@ -43,16 +43,16 @@ func (r *Runtime) Recover(ctx context.Context, ownerID string) ([]myriad.Left, e
 	return nil, nil
 }
 
-// endNoted kills a process, and its group, if it is still the one that was noted, and says whether it was.
-func endNoted(pid int, start string) bool {
-	if pid <= 1 || pid == os.Getpid() || start == "" || startMark(pid) != start {
+// endNoted kills a process, and what it started, if it is still the one that was noted, and says whether it was.
+func endNoted(n note) bool {
+	if n.PID <= 1 || n.PID == os.Getpid() || n.Start == "" || startMark(n.PID) != n.Start {
 		return false
 	}
-	p, err := os.FindProcess(pid)
+	p, err := os.FindProcess(n.PID)
 	if err != nil {
 		return false
 	}
-	killGroup(p)
+	endTree(p, n.Owner)
 	_ = p.Kill() // gone is what was asked for
 	_ = p.Release()
 	return true

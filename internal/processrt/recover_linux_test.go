@@ -63,7 +63,7 @@ func TestRecoverAfterSIGKILL(t *testing.T) {
 		if err != nil || len(left) > 0 {
 			t.Fatalf("recover: %v, %v", left, err)
 		}
-		for _, pid := range ours.PIDs {
+		for _, pid := range slices.Concat(ours.PIDs, ours.Escaped) {
 			gone(t, pid)
 		}
 		if left := slices.Concat(leftOf(t, r.owner), groupsOf(r.owner), notesIn(t, r.cfg.Dir)); len(left) > 0 {

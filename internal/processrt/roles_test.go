@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -129,6 +130,11 @@ func answerLine(j testJob) {
 	case "grandchild and leave":
 		fmt.Printf("%d", startGrandchild())
 		os.Exit(0)
+	case "escape":
+		say(`{"data":%d}`, startEscapee())
+	case "escape and leave":
+		fmt.Printf("%d", startEscapee())
+		os.Exit(0)
 	case "memory":
 		hog()
 		say(`{"data":"never"}`)
@@ -172,6 +178,26 @@ func startGrandchild() int {
 		os.Exit(5)
 	}
 	return cmd.Process.Pid
+}
+
+// startEscapee starts a process that is nobody's child, in a session of its own, with nothing in its environment and none of this one's pipes.
+func startEscapee() int {
+	out, err := exec.Command("sh", "-c", `setsid sh -c 'echo $$; exec env -i sleep 1000 >/dev/null 2>&1' </dev/null 2>/dev/null &`).Output()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(5)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(5)
+	}
+	for { // until it has shed its environment
+		if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err != nil || len(env) == 0 {
+			return pid
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // hog uses memory until it is killed.
@@ -243,6 +269,8 @@ func playHTTP() {
 			return os.Environ(), nil
 		case "grandchild":
 			return startGrandchild(), nil
+		case "escape":
+			return startEscapee(), nil
 		case "memory":
 			hog()
 		}

@@ -75,8 +75,15 @@ func behind(ctx context.Context, p program) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, string(manager[1]), "which", filepath.Base(p.path))
 	cmd.Dir, cmd.Env, cmd.WaitDelay = p.dir, p.env, time.Second
-	out, err := cmd.Output()
-	target := strings.TrimSpace(string(out))
+	var out strings.Builder
+	cmd.Stdout = &out
+	starting.Lock()
+	err = cmd.Start()
+	starting.Unlock()
+	if err == nil {
+		err = cmd.Wait()
+	}
+	target := strings.TrimSpace(out.String())
 	if err != nil || !filepath.IsAbs(target) {
 		return ""
 	}
