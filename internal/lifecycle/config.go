@@ -35,8 +35,8 @@ type Config struct {
 	MaxParallelStarts int            // starts at once, by each runtime; 0 is 8
 	ParallelStarts    map[string]int // the same by name of the runtime; nil is 4 for docker
 
-	// Ephemeral names the runtimes whose instances end with this process, whatever ends it: no record of them is kept, for nothing of them can be
-	// left. nil is inproc.
+	// Ephemeral names the runtimes whose instances are part of this process: they end with it, whatever ends it, and before that only by Stop. No record
+	// of them is kept, for nothing of them can be left, and no goroutine watches them. nil is inproc.
 	Ephemeral []string
 
 	RestartLimit   int                // restarts after crashes within RestartWindow; 0 is 3, negative is none

@@ -4,7 +4,8 @@
 // # An instance's life
 //
 // Every instance has one goroutine, its life (life.go), which does all that takes time: it waits for room, starts the instance through its
-// runtime, watches it, starts it again after a crash, and ends it. Others only ever ask for the end (halt in stop.go).
+// runtime, watches it, starts it again after a crash, and ends it. Others only ever ask for the end (halt in stop.go). An instance of this process
+// cannot end by itself, so there is nothing to watch: its life pauses while it is ready, and thousands that are awake are no goroutines.
 //
 //	Wake ── awake already ─────────────────────────────────────────────> done, pinned
 //	  └──── one flight per agent: an instance, and the askers that wait for it

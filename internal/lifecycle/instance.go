@@ -42,6 +42,7 @@ type instance struct {
 	heir    string    // it takes the place of another instance, which ends for this reason
 	waits   bool      // it is in the queue for people to see
 	kept    bool      // its entry is in the store
+	paused  bool      // its life goes on when it is halted
 	passing bool      // only those asked for it who are served as well without it
 	resting bool      // it crashed, and waits to be started again
 	buried  time.Time // when it failed for good

@@ -10,24 +10,46 @@ import (
 // spawn begins the life of an instance. mu is held, and the Manager is not ending.
 func (m *Manager) spawn(i *instance) {
 	m.lives++
-	go m.life(i)
+	go m.life(i, true)
 }
 
-// life carries an instance from its first wish to its end. Whatever happens in between, what was started is stopped, the permit is back and
-// everybody who waited has an answer.
-func (m *Manager) life(i *instance) {
+// life carries an instance from its first wish to its end, in two parts where nothing has to be watched while it is ready: halt begins the second.
+// Whatever happens in between, what was started is stopped, the permit is back and everybody who waited has an answer.
+func (m *Manager) life(i *instance, first bool) {
+	if m.carry(i, first) {
+		return // it goes on when it is to end
+	}
 	defer m.died()
-	defer m.conclude(i)
+	m.conclude(i)
+}
+
+// carry is life without its end. It is true when that is not near.
+func (m *Manager) carry(i *instance, first bool) (paused bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			m.panicked("keeping an instance", v)
+			paused = false
 		}
 	}()
-	if !m.enter(i) {
-		return
+	if first {
+		if !m.enter(i) || !m.start(i) {
+			return false
+		}
+		if m.pause(i) {
+			return true
+		}
 	}
-	for m.start(i) && m.serve(i) {
+	for m.serve(i) && m.start(i) {
 	}
+	return false
+}
+
+// pause lets an instance be that is ready and ends only because it is halted: thousands of them need no goroutine. It is false for all others.
+func (m *Manager) pause(i *instance) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i.paused = i.host.brief && i.machine.state() == ready
+	return i.paused
 }
 
 // died is the end of a life; the last one lets Drain go on.

@@ -20,7 +20,7 @@ type host struct {
 	myriad.Runtime
 	name  string
 	slots chan struct{} // held while an instance starts
-	brief bool          // its instances end with this process
+	brief bool          // its instances end with this process, and only by Stop before that
 
 	recovery  chan struct{} // of one place; held while the runtime tells what an earlier life left
 	recovered atomic.Bool   // set by whoever holds recovery

@@ -7,7 +7,7 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-// halt has an instance end, wherever it is in its life; its goroutine does what takes time. It is out of routing when halt returns. Askers that
+// halt has an instance end, wherever it is in its life; a goroutine of its own does what takes time. It is out of routing when halt returns. Askers that
 // wait for it are told err; nil is that it was stopped. More than once is harmless. mu is held.
 func (m *Manager) halt(i *instance, reason string, err error) {
 	switch i.machine.state() {
@@ -45,6 +45,10 @@ func (m *Manager) halt(i *instance, reason string, err error) {
 	m.leave(i)
 	if close(i.halted); i.abort != nil {
 		i.abort()
+	}
+	if i.paused {
+		i.paused = false
+		go m.life(i, false)
 	}
 }
 

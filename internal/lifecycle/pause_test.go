@@ -1,0 +1,115 @@
+package lifecycle
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/myriad-mind/myriad"
+)
+
+// inProcess has the rig's runtime be one whose instances are part of the process.
+func inProcess(cfg *Config) { cfg.Ephemeral = []string{"inproc"} }
+
+func TestAwakeInThisProcessIsNoGoroutine(t *testing.T) {
+	const many = 200
+	synctest.Test(t, func(t *testing.T) {
+		limits := quick
+		limits.MaxAgents, limits.IdleTimeoutMS = many, -1
+		r := newRig(t, limits, inProcess).begin()
+		defer r.close()
+		var names []string
+		for n := range many {
+			names = append(names, fmt.Sprint("a", n))
+		}
+		r.packets(names...)
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		for _, name := range names {
+			r.wake(name).Release()
+		}
+		synctest.Wait()
+		if with := runtime.NumGoroutine(); with > before {
+			t.Errorf("%d goroutines became %d with %d agents awake", before, with, many)
+		}
+		if n := r.rt.living(); n != many {
+			t.Errorf("%d of %d are alive", n, many)
+		}
+	})
+}
+
+// TestWhatPausesEnds has instances of this process end in every way in which a ready one can: permits are back and nothing of them is left.
+func TestWhatPausesEnds(t *testing.T) {
+	for name, end := range map[string]func(r *rig, id string){
+		"stopped by somebody": func(r *rig, id string) {
+			if err := r.StopInstance(r.t.Context(), id); err != nil {
+				r.t.Error(err)
+			}
+		},
+		"deleted": func(r *rig, _ string) {
+			if _, err := r.DeleteAgent(r.t.Context(), "a", myriad.Guard{}); err != nil {
+				r.t.Error(err)
+			}
+		},
+		"idle": func(*rig, string) { time.Sleep(2 * time.Minute) },
+		"evicted": func(r *rig, _ string) {
+			for _, name := range []string{"b", "c"} {
+				r.wake(name).Release()
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, quick, inProcess).begin()
+				defer r.close()
+				r.packets("a", "b", "c")
+				w := r.wake("a")
+				id := r.board.get("a").instance.id
+				w.Release()
+				time.Sleep(2 * time.Second) // past its minimum life
+				end(r, id)
+				synctest.Wait()
+				if r.Awake("a") != nil {
+					t.Error("it is awake")
+				}
+				r.Manager.mu.Lock()
+				_, there := r.instances[id]
+				r.Manager.mu.Unlock()
+				if there {
+					t.Error("the books still have it")
+				}
+			})
+		})
+	}
+}
+
+// TestAJobOutlastsTheHaltOfWhatPauses has the instance be stopped only when the job is done.
+func TestAJobOutlastsTheHaltOfWhatPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, quick, inProcess).begin()
+		defer r.close()
+		r.packets("a")
+		w := r.wake("a")
+		done, ok := r.Lease(w.Agent)
+		if !ok {
+			t.Fatal("no lease")
+		}
+		w.Release()
+		id := r.board.get("a").instance.id
+		stopped := make(chan error, 1)
+		go func() { stopped <- r.StopInstance(t.Context(), id) }()
+		synctest.Wait()
+		if n := r.rt.living(); n != 1 {
+			t.Errorf("%d are alive while a job is under way", n)
+		}
+		done()
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		if n := r.rt.living(); n != 0 {
+			t.Errorf("%d are alive", n)
+		}
+	})
+}
