@@ -70,10 +70,18 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 	if out == nil || len(body) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(body, out); err != nil {
+	if err := decode(body, out); err != nil {
 		return myriad.Errorf(myriad.CodeInternal, "%s %s: the server's reply is not what was expected: %w", r.method, r.path, err)
 	}
 	return nil
+}
+
+// decode reads a reply. What reads itself is asked at once: encoding/json would check the whole reply before it did, and then it is checked again.
+func decode(body []byte, into any) error {
+	if reader, ok := into.(json.Unmarshaler); ok {
+		return reader.UnmarshalJSON(body)
+	}
+	return json.Unmarshal(body, into)
 }
 
 // send carries r out; a reply that is not 2xx is an error. The caller closes the body.
