@@ -140,27 +140,65 @@ func (w waker) register(b *testing.B, c *client.Client) {
 // tasks asks each agent once: all of them sleep, or none.
 func (w waker) tasks(b *testing.B, c *client.Client, asleep bool) (took []time.Duration) {
 	mustOne(b, c, "Sleeper_0", "do", nil) // the first of all finds nothing warm
+	var concepts []string
+	for i := 1; i < w.samples; i++ {
+		concepts = append(concepts, fmt.Sprint("Sleeper_", i))
+	}
+	for _, a := range askAll(b, c.Server(), w.callers, concepts, "do") {
+		if asleep != a.slept {
+			b.Fatalf("%+v", a)
+		}
+		took = append(took, a.took)
+	}
+	return took
+}
+
+// reply is what came of a task of a load.
+type reply struct {
+	took  time.Duration
+	slept bool // its agent was woken for it
+}
+
+// askAll has callers post one task after the other, one for each concept, and read its reply. What a reply says is looked at when all are there: callers
+// share the cores with the server, and what they do with replies is not to be measured.
+func askAll(b *testing.B, url string, callers int, concepts []string, intent string) (replies []reply) {
+	b.Helper()
+	type answer struct {
+		took time.Duration
+		raw  []byte
+		err  error
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: callers}
+	defer transport.CloseIdleConnections()
+	answers := make([]answer, len(concepts))
 	var next atomic.Int64
-	var mu sync.Mutex
 	var asking sync.WaitGroup
-	for range w.callers {
+	for range callers {
 		asking.Go(func() {
-			for i := int(next.Add(1)); i < w.samples; i = int(next.Add(1)) {
+			for i := int(next.Add(1)) - 1; i < len(concepts); i = int(next.Add(1)) - 1 {
+				body := fmt.Sprintf(`{"tasks":[{"task_id":"1","concept":%q,"intent":%q,"args":{}}]}`, concepts[i], intent)
 				begin := time.Now()
-				rec, err := c.Run(b.Context(), client.Plan{Tasks: []client.Task{{ID: "1", Concept: fmt.Sprint("Sleeper_", i), Intent: "do"}}})
-				d := time.Since(begin)
-				if err != nil || !rec.Results[0].Succeeded || asleep != (rec.Results[0].Provenance.ColdStartMS > 0) {
-					b.Errorf("%+v, %v", rec, err)
-					return
+				resp, err := (&http.Client{Transport: transport}).Post(url+"/v1/runs", "application/json", strings.NewReader(body))
+				if err == nil {
+					answers[i].raw, err = io.ReadAll(resp.Body)
+					resp.Body.Close()
 				}
-				mu.Lock()
-				took = append(took, d)
-				mu.Unlock()
+				answers[i].took, answers[i].err = time.Since(begin), err
 			}
 		})
 	}
 	asking.Wait()
-	return took
+	for _, a := range answers {
+		var rec myriad.RunRecord
+		if a.err == nil {
+			a.err = json.Unmarshal(a.raw, &rec)
+		}
+		if a.err != nil || len(rec.Results) != 1 || !rec.Results[0].Succeeded {
+			b.Fatalf("%v, %s", a.err, a.raw)
+		}
+		replies = append(replies, reply{a.took, rec.Results[0].Provenance.ColdStartMS > 0})
+	}
+	return replies
 }
 
 // bare starts agents by their runtime alone, until they answered once.

@@ -9,12 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/myriad-mind/myriad"
-	"github.com/myriad-mind/myriad/client"
 	"github.com/myriad-mind/myriad/internal/sqlitestore"
 )
 
@@ -64,34 +62,14 @@ func BenchmarkDormant(b *testing.B) {
 
 // wakeDormant has callers ask agents at random, and gives what the answers took of those that slept.
 func wakeDormant(b *testing.B, p *served, n, callers int, rng *rand.Rand) (took []time.Duration) {
-	concepts := make(chan string, 600)
-	for range cap(concepts) {
-		concepts <- dormantName(rng.IntN(n))
+	concepts := make([]string, 900)
+	for i := range concepts {
+		concepts[i] = dormantName(rng.IntN(n))
 	}
-	close(concepts)
-	var mu sync.Mutex
-	var asking sync.WaitGroup
-	for range callers {
-		asking.Go(func() {
-			for concept := range concepts {
-				begin := time.Now()
-				rec, err := p.client.Run(b.Context(), client.Plan{Tasks: []client.Task{{ID: "1", Concept: concept, Intent: "define"}}})
-				d := time.Since(begin)
-				if err != nil || !rec.Results[0].Succeeded {
-					b.Errorf("%+v, %v", rec, err)
-					return
-				}
-				if rec.Results[0].Provenance.ColdStartMS > 0 {
-					mu.Lock()
-					took = append(took, d)
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	asking.Wait()
-	if b.Failed() {
-		b.FailNow()
+	for _, a := range askAll(b, p.url, callers, concepts, "define") {
+		if a.slept {
+			took = append(took, a.took)
+		}
 	}
 	return took
 }
