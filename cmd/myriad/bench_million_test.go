@@ -23,7 +23,7 @@ const (
 )
 
 // BenchmarkDormant is a server, built as for use, on a store of so many dormant agents: start to ready, memory, and tasks that wake agents at
-// random, beside the same on a thousand.
+// random, beside the same on ten thousand.
 //
 //	MYRIAD_LARGE=1000000 go test ./cmd/myriad -run '^$' -bench Dormant -benchtime 1x -timeout 60m
 func BenchmarkDormant(b *testing.B) {
@@ -35,7 +35,7 @@ func BenchmarkDormant(b *testing.B) {
 	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
-	for _, n := range []int{1000, many} {
+	for _, n := range []int{10_000, many} { // of fewer, many would be awake when they are asked a second time
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			dir := b.TempDir()
 			if kept := os.Getenv(largeDirEnv); kept != "" {

@@ -10,7 +10,7 @@ import (
 
 // heapHeadroom is how many bytes the heap of a server grows at least between two collections. By Go's default it is let grow by what lives, which is
 // little here: under load there were ten collections a second, and while one runs it takes a share of few cores that tasks wait for.
-const heapHeadroom = 64 << 20
+const heapHeadroom = 48 << 20
 
 // easeCollector keeps the garbage collector from running before that much was allocated since it ran last, unless the environment says how it is to
 // run (GOGC, GOMEMLIMIT). A heap in which more lives than that is collected as ever. stop puts back what was.

@@ -11,7 +11,7 @@ func TestGrowthOfTheHeap(t *testing.T) {
 	for _, c := range []struct {
 		live uint64
 		want int
-	}{{0, 1600}, {1 << 20, 1600}, {4 << 20, 1600}, {16 << 20, 400}, {64 << 20, 100}, {1 << 30, 100}} {
+	}{{0, 1200}, {1 << 20, 1200}, {4 << 20, 1200}, {16 << 20, 300}, {48 << 20, 100}, {1 << 30, 100}} {
 		if got := growth(c.live); got != c.want {
 			t.Errorf("%d bytes live: %d %%, not %d", c.live, got, c.want)
 		}
