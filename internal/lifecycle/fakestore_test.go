@@ -176,7 +176,7 @@ func (s *fakeStore) UnsyncedPackets(ctx context.Context, limit int) (changes []m
 }
 
 func (s *fakeStore) SetKnowledge(ctx context.Context, name string, k myriad.Knowledge) (stored myriad.Packet, err error) {
-	return stored, s.do(ctx, "SetKnowledge", name, func() error {
+	err = s.do(ctx, "SetKnowledge", name, func() error {
 		row, ok := s.packets[name]
 		if !ok || row.deleted {
 			return myriad.Errorf(myriad.CodeNotFound, "there is no packet %s", name)
@@ -191,6 +191,7 @@ func (s *fakeStore) SetKnowledge(ctx context.Context, name string, k myriad.Know
 		stored, err = s.put(p, myriad.Guard{})
 		return err
 	})
+	return stored, err
 }
 
 func (s *fakeStore) Enqueue(ctx context.Context, e myriad.QueueEntry) error {

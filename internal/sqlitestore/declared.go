@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 )
@@ -49,11 +50,14 @@ func (s *Store) SetDeclaredAgents(ctx context.Context, digests map[string]string
 
 // readMeta reads a JSON value of meta; one that is not there leaves into as it is.
 func readMeta(ctx context.Context, tx *sql.Tx, key string, into any) error {
-	rows, err := collect(ctx, tx, func(rows *sql.Rows) (text []byte, err error) { return text, rows.Scan(&text) }, `SELECT value FROM meta WHERE key = ?`, key)
-	if err != nil || len(rows) == 0 {
+	var text []byte
+	switch err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = ?`, key).Scan(&text); {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
 		return err
 	}
-	return json.Unmarshal(rows[0], into)
+	return json.Unmarshal(text, into)
 }
 
 func writeMeta(ctx context.Context, tx *sql.Tx, key string, value any) error {
