@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync/atomic"
+	"sync"
 )
 
 // heapHeadroom is how many bytes the heap of a server grows at least between two collections. By Go's default it is let grow by what lives, which is
@@ -18,40 +18,51 @@ func easeCollector() (stop func()) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
-	c := &collector{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}, percent: 100}
-	c.adjust()
+	c := &collector{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
+	metrics.Read(c.live)
+	c.percent = growth(c.live[0].Value.Uint64())
+	before := debug.SetGCPercent(c.percent)
 	c.watch()
 	return func() {
-		c.stopped.Store(true)
-		debug.SetGCPercent(100)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.stopped = true
+		debug.SetGCPercent(before)
 	}
 }
 
 // collector adjusts the share of the live heap by which it may grow, after each collection. Nothing runs in between.
 type collector struct {
-	stopped atomic.Bool
-	live    []metrics.Sample // belongs to whoever adjusts, as percent
-	percent int
+	mu      sync.Mutex
+	stopped bool             // guarded by mu, as what follows
+	percent int              // that is set
+	live    []metrics.Sample //
 }
 
 // watch has adjust called after the next collection, which finds a thing that nobody holds, and so on.
 func (c *collector) watch() {
 	type thing struct{ of *collector }
 	runtime.SetFinalizer(&thing{c}, func(*thing) {
-		if !c.stopped.Load() {
-			c.adjust()
+		if c.adjust() {
 			c.watch()
 		}
 	})
 }
 
-func (c *collector) adjust() {
+// adjust is false when that is over.
+func (c *collector) adjust() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped {
+		return false
+	}
 	metrics.Read(c.live)
 	percent := growth(c.live[0].Value.Uint64())
 	if d := percent - c.percent; d > c.percent/8 || -d > c.percent/8 { // setting it stops the world for a moment
 		c.percent = percent
 		debug.SetGCPercent(percent)
 	}
+	return true
 }
 
 // growth is by how many percent a heap may grow in which so many bytes live. Below 4 MiB of them Go counts with 4 MiB.

@@ -90,7 +90,7 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.serve(w, within(r.WithContext(ctx), path))
 }
 
-// within gives a request the path that the instance knows. r is a copy already.
+// within gives a request, which nobody else looks at any more, the path that the instance knows.
 func within(r *http.Request, path string) *http.Request {
 	r.URL = &url.URL{Path: path, RawQuery: r.URL.RawQuery}
 	return r

@@ -180,8 +180,10 @@ func (r *run) end(why *cut) {
 		}
 		if w.phase != phaseCalling && w.phase != phaseDone {
 			result := r.cutShort(int32(i), now, w.phase == phaseQueued)
-			if where := w.where(places); where != "" && why == cutDeadline {
-				result.ErrorMessage = "the run's deadline passed while the task waited for " + where
+			if why == cutDeadline {
+				if where := w.where(places); where != "" {
+					result.ErrorMessage = "the run's deadline passed while the task waited for " + where
+				}
 			}
 			r.settle(int32(i), &result, now, &after)
 		}

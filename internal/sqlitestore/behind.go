@@ -122,19 +122,15 @@ func (s *Store) tellLost(reason string, n int64) {
 	}
 }
 
-// batchBytes and batchRows bound one transaction, so that graph writes get their turn between two.
+// batchBytes and batchRows bound one transaction, so that writes for which somebody waits, of the graph or the fleet, get their turn between two.
 const (
 	batchBytes = 8 << 20
-	batchRows  = 256
+	batchRows  = 64
 )
 
-// giveWay lets others have the core now and then, by the count of rows that were written: nobody waits for what is written behind, and a batch in one go
-// takes a core from those for whom somebody does, for as long as many of their requests take together.
-func giveWay(rows int) {
-	if rows%8 == 7 {
-		runtime.Gosched()
-	}
-}
+// giveWay lets others have the core between two transactions: nobody waits for what is written behind, and a second's worth of it in one go takes a core
+// for as long as many requests take together. Inside of a transaction it must not be called: all who write would wait for all who run.
+func giveWay() { runtime.Gosched() }
 
 // batches cuts entries into runs of bounded size.
 func batches[E any](entries []E, size func(E) int64) [][]E {
@@ -161,6 +157,7 @@ func (s *Store) flushRuns(ctx context.Context) error {
 			dead = nil
 		}
 		s.runs.settle(batch, failed == nil)
+		giveWay()
 	}
 	if failed == nil && len(dead) > 0 {
 		failed = s.writeRuns(ctx, nil, dead)
@@ -177,6 +174,7 @@ func (s *Store) flushGood(ctx context.Context) error {
 			failed = s.writeGood(ctx, batch)
 		}
 		s.good.settle(batch, failed == nil)
+		giveWay()
 	}
 	if failed == nil && len(taken) > 0 {
 		failed = s.write(ctx, "make room for last good answers", func(tx *sql.Tx) error {

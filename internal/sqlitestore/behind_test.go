@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/myriad-mind/myriad"
 )
@@ -239,4 +242,25 @@ func TestUnencodableIsLostAlone(t *testing.T) {
 	if n := count(t, s, `SELECT COUNT(*) FROM runs`); n != 1 || lost.of(LostRuns) != 2 {
 		t.Errorf("%d rows, lost %v", n, lost.lost)
 	}
+}
+
+// TestBatchesAreSmall has what is written behind come in transactions that are over soon, so that writes for which somebody waits get their turn.
+func TestBatchesAreSmall(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sizes := rapid.SliceOf(rapid.Int64Range(1, 2*batchBytes)).Draw(t, "sizes")
+		var whole []int64
+		for _, batch := range batches(sizes, func(n int64) int64 { return n }) {
+			var bytes int64
+			for _, n := range batch {
+				bytes += n
+			}
+			if len(batch) == 0 || len(batch) > 64 || len(batch) > 1 && bytes > batchBytes {
+				t.Fatalf("a batch of %d rows and %d bytes", len(batch), bytes)
+			}
+			whole = append(whole, batch...)
+		}
+		if !slices.Equal(whole, sizes) {
+			t.Fatal("batches lose or shuffle entries")
+		}
+	})
 }

@@ -56,7 +56,8 @@ func (s *Store) prepare(ctx context.Context) error {
 }
 
 // lookUp runs fn, which reads by a key or two, when one of the connections for that is free. fn gets a context without an end: a watch over it is a
-// goroutine or two for each statement, which cost as much as the statement, and could not end one that waits for the disk.
+// goroutine or two for each statement, which cost as much as the statement, and could not end one that waits for the disk. Where many rows may come, fn
+// has to look itself whether the asker has left.
 func (s *Store) lookUp(ctx context.Context, fn func(ctx context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -18,7 +18,7 @@ const handlersSQL = `SELECT c.name = '*', a.props, r.props
 
 func (g graph) Handlers(ctx context.Context, concept string) (myriad.Handlers, error) {
 	found := myriad.Handlers{Concept: concept}
-	if err := g.lookUp(ctx, func(ctx context.Context) error { return g.handlers(ctx, concept, &found) }); err != nil {
+	if err := g.lookUp(ctx, func(quiet context.Context) error { return g.handlers(ctx, quiet, concept, &found) }); err != nil {
 		return myriad.Handlers{}, coded(ctx, "look up concept "+concept, err)
 	}
 	byName := func(a, b myriad.Handler) int { return cmp.Compare(a.Agent.Name, b.Agent.Name) }
@@ -27,13 +27,20 @@ func (g graph) Handlers(ctx context.Context, concept string) (myriad.Handlers, e
 	return found, nil
 }
 
-func (g graph) handlers(ctx context.Context, concept string, found *myriad.Handlers) error {
-	rows, err := g.stmts.handlers.QueryContext(ctx, concept)
+// askerEvery is after how many rows it is looked at whether the asker has left.
+const askerEvery = 256
+
+// handlers reads under the context quiet, which has no end, for an asker whose has.
+func (g graph) handlers(asker, quiet context.Context, concept string, found *myriad.Handlers) error {
+	rows, err := g.stmts.handlers.QueryContext(quiet, concept)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	for rows.Next() {
+	for n := 1; rows.Next(); n++ {
+		if n%askerEvery == 0 && asker.Err() != nil {
+			return asker.Err()
+		}
 		var (
 			ofAny       bool
 			agent, edge []byte

@@ -51,7 +51,7 @@ func (s *Store) writeRuns(ctx context.Context, rows []encodedRun, dead []string)
 			}
 			change.remove(id)
 		}
-		for i, r := range rows {
+		for _, r := range rows {
 			if known, ok := change.row(r.id); ok && known.done && !r.status.Done() {
 				continue // late news of a finished run
 			}
@@ -64,7 +64,6 @@ func (s *Store) writeRuns(ctx context.Context, rows []encodedRun, dead []string)
 				return err
 			}
 			change.add(r.id, runRow{seq: seq, size: int64(len(r.record)), done: r.status.Done()})
-			giveWay(i)
 		}
 		for _, seq := range change.evict(s.opts.MaxRuns, s.opts.MaxRunBytes) {
 			if _, err := drop.ExecContext(ctx, seq); err != nil {
@@ -89,8 +88,7 @@ type encodedRun struct {
 // encodeRuns encodes what waits; a record that cannot be stored is lost and counted and spoils no other.
 func (s *Store) encodeRuns(entries []*runEntry) []encodedRun {
 	rows := make([]encodedRun, 0, len(entries))
-	for i, e := range entries {
-		giveWay(i)
+	for _, e := range entries {
 		row, err := s.encode(e.rec)
 		if err != nil {
 			s.opts.Logger.Error("a run record cannot be stored", slog.String("run_id", e.rec.RunID), slog.Any("error", err))
