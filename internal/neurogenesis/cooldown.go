@@ -11,7 +11,7 @@ import (
 type cooldowns struct {
 	max      int
 	concepts map[string]*list.Element
-	order    list.List // of cooldown, in the order in which they end
+	order    list.List // of cooldown, in the order in which they began
 }
 
 type cooldown struct {
@@ -24,7 +24,7 @@ func newCooldowns(max int) *cooldowns {
 	return &cooldowns{max: max, concepts: map[string]*list.Element{}}
 }
 
-// put remembers an outcome. until must not be before that of an earlier one.
+// put remembers an outcome.
 func (c *cooldowns) put(concept string, growth myriad.Growth, until time.Time) {
 	if e := c.concepts[concept]; e != nil {
 		c.forget(e)
@@ -45,6 +45,10 @@ func (c *cooldowns) get(concept string, now time.Time) (growth myriad.Growth, le
 		return growth, 0
 	}
 	last := e.Value.(cooldown)
+	if !last.until.After(now) { // a short one behind longer ones
+		c.forget(e)
+		return growth, 0
+	}
 	return last.growth, last.until.Sub(now)
 }
 

@@ -19,6 +19,10 @@ var errBroken = errors.New("broken")
 // broken is a source that fails.
 var broken = source{"broken", func(context.Context, Question) ([]Finding, error) { return nil, errBroken }}
 
+var full = source{"full", func(context.Context, Question) ([]Finding, error) {
+	return nil, fmt.Errorf("ask A: %w", myriad.Errorf(myriad.TaskErrFleetFull, "no room for agent A"))
+}}
+
 // TestWhatGrowingComesTo goes through sources that know enough, too little, nothing and fail, with a node and a packet that can be written or not.
 func TestWhatGrowingComesTo(t *testing.T) {
 	for _, c := range []struct {
@@ -38,6 +42,8 @@ func TestWhatGrowingComesTo(t *testing.T) {
 		{empty, true, false, myriad.StatusNeurogenesisPartial, myriad.TaskErrNoAgent, "nobody who could be asked", 0.1, methodResearch},
 		{broken, false, false, myriad.StatusNeurogenesisSuccess, myriad.TaskErrNoAgent, "nobody who could be asked", 0.1, methodNode},
 		{broken, true, false, myriad.StatusNeurogenesisFailed, myriad.TaskErrNoAgent, "nobody who could be asked", 0.1, methodResearch},
+		{full, false, false, myriad.StatusNeurogenesisSuccess, myriad.TaskErrFleetFull, "there was no room to wake them", 0.1, methodNode},
+		{full, true, false, myriad.StatusNeurogenesisFailed, myriad.TaskErrFleetFull, "there was no room to wake them", 0.1, methodResearch},
 	} {
 		w := newWorld(t, c.source)
 		if c.noNode {
@@ -52,7 +58,11 @@ func TestWhatGrowingComesTo(t *testing.T) {
 			growth.Data.ExpansionMethod != c.method || growth.Definition == "" || growth.Data.ResearchSummary != growth.Definition || growth.Data.Sources == nil {
 			t.Errorf("%s: %+v", what, growth)
 		}
-		if (growth.Agent != nil) != (c.status == myriad.StatusNeurogenesisAgent) || (growth.RetryAfter == 5*time.Minute) != (growth.Agent == nil) {
+		cool := 5 * time.Minute
+		if c.code == myriad.TaskErrFleetFull || c.code == myriad.TaskErrGraph { // our doing, which may be over in a moment
+			cool = 5 * time.Second
+		}
+		if (growth.Agent != nil) != (c.status == myriad.StatusNeurogenesisAgent) || (growth.RetryAfter == cool) != (growth.Agent == nil) {
 			t.Errorf("%s: agent %v, retry after %v", what, growth.Agent, growth.RetryAfter)
 		}
 		if got := w.statuses(); !slices.Equal(got, []string{"led " + c.status}) {
@@ -147,6 +157,35 @@ func TestCooldown(t *testing.T) {
 		time.Sleep(4 * time.Minute)
 		if growth := w.grow(t, g, t.Context(), led); asked != 3 || growth.ErrorCode != myriad.TaskErrNoAgent {
 			t.Errorf("later: asked %d times, got %+v", asked, growth)
+		}
+	})
+}
+
+// TestShortCooldown: a concept that came to nothing because the fleet was full is tried again soon, also behind concepts that wait for longer.
+func TestShortCooldown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := false
+		w := newWorld(t, source{"s", func(ctx context.Context, q Question) ([]Finding, error) {
+			if room || q.Concept != led.Concept {
+				return nil, nil
+			}
+			return full.Research(ctx, q)
+		}})
+		g := w.grower(t)
+		longer := led
+		longer.Concept = "oled"
+		w.grow(t, g, t.Context(), longer)
+		if first := w.grow(t, g, t.Context(), led); first.ErrorCode != myriad.TaskErrFleetFull || first.RetryAfter != 5*time.Second {
+			t.Errorf("%+v", first)
+		}
+		room = true
+		time.Sleep(4 * time.Second)
+		if again := w.grow(t, g, t.Context(), led); again.ErrorCode != myriad.TaskErrCoolingDown || again.RetryAfter != time.Second {
+			t.Errorf("too early: %+v", again)
+		}
+		time.Sleep(time.Second)
+		if again := w.grow(t, g, t.Context(), led); again.ErrorCode != myriad.TaskErrNoAgent {
+			t.Errorf("with room: %+v", again)
 		}
 	})
 }

@@ -24,8 +24,7 @@ type outcome struct {
 	fresh bool          // the agent was made by this flight
 	// growth is for those who cannot have an agent.
 	growth myriad.Growth
-	// cool has the concept not tried again for a while.
-	cool bool
+	cool   time.Duration // how long the concept is not tried again
 	// quiet has nobody told: nothing was grown and nothing failed.
 	quiet bool
 }
@@ -40,9 +39,9 @@ func (f *flight) fly() {
 	now := time.Now()
 	g.mu.Lock()
 	delete(g.flights, f.question.Concept)
-	if o.cool {
-		o.growth.RetryAfter = g.cfg.Cooldown
-		g.cooling.put(f.question.Concept, o.growth, now.Add(g.cfg.Cooldown))
+	if o.cool > 0 {
+		o.growth.RetryAfter = o.cool
+		g.cooling.put(f.question.Concept, o.growth, now.Add(o.cool))
 	}
 	askers := f.askers
 	g.mu.Unlock()
@@ -77,7 +76,7 @@ func (f *flight) safely() (o outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.g.panicked(p)
-			o = outcome{growth: f.failed(myriad.TaskErrInternal, fmt.Sprintf("growing an agent panicked: %v", p)), cool: true}
+			o = outcome{growth: f.failed(myriad.TaskErrInternal, fmt.Sprintf("growing an agent panicked: %v", p)), cool: f.g.cfg.Cooldown}
 		}
 	}()
 	return f.course(ctx)
@@ -97,24 +96,36 @@ func (f *flight) course(ctx context.Context) outcome {
 		return outcome{growth: growth}
 	}
 	defer leave()
-	findings, answered := f.g.research(ctx, f.question)
+	findings, answered, full := f.g.research(ctx, f.question)
 	k := synthesise(f.question, findings)
 	nodeErr := f.node(ctx, &k, len(findings) > 0)
 	if nodeErr != nil {
 		f.g.cfg.Logger.Warn("the node of a researched concept cannot be written", slog.String("concept", k.Concept), slog.Any("error", nodeErr))
 	}
 	base := f.base(k, nodeErr, answered)
-	if !suffices(k) {
+	switch {
+	case suffices(k):
+	case full != nil:
+		base.ErrorCode, base.Message = myriad.TaskErrFleetFull, f.unasked(full)
+		return outcome{growth: base, cool: f.soon()}
+	default:
 		base.ErrorCode, base.Message = myriad.TaskErrNoAgent, f.insufficient(k)
-		return outcome{growth: base, cool: true}
+		return outcome{growth: base, cool: f.g.cfg.Cooldown}
 	}
 	a, fresh, err := f.create(ctx, k)
 	if err != nil {
 		base.ErrorCode, base.Message = createCode(err), fmt.Sprintf("the agent for concept %q could not be stored: %v", f.question.Display, err)
-		return outcome{growth: base, cool: true}
+		if myriad.ErrorCode(err) == myriad.CodeUnavailable {
+			return outcome{growth: base, cool: f.soon()}
+		}
+		return outcome{growth: base, cool: f.g.cfg.Cooldown}
 	}
 	return outcome{agent: a, fresh: fresh, growth: base, quiet: !fresh}
 }
+
+// soon is how long a concept is not tried again that came to nothing for our own sake, and not for what is known of it: no room, or a store that does not
+// answer. That may be over in a moment.
+func (f *flight) soon() time.Duration { return min(5*time.Second, f.g.cfg.Cooldown) }
 
 // known asks the graph once more: whoever asked for this flight may have looked before the last one landed.
 func (f *flight) known(ctx context.Context) (o outcome, over bool) {

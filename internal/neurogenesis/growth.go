@@ -63,6 +63,11 @@ func (f *flight) insufficient(k myriad.Knowledge) string {
 		k.ConfidenceScore, enough)
 }
 
+// unasked says why no agent is made when those who could tell have found no room.
+func (f *flight) unasked(full error) string {
+	return fmt.Sprintf("no agent was made for concept %q: agents that may know it are asleep, and there was no room to wake them: %v", f.question.Display, full)
+}
+
 func failedGrowth(req myriad.GrowRequest, code, message string) myriad.Growth {
 	return myriad.Growth{
 		Status: myriad.StatusNeurogenesisFailed, ErrorCode: code, Message: message,

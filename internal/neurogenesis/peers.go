@@ -98,10 +98,15 @@ func (p *Peers) Research(ctx context.Context, q Question) ([]Finding, error) {
 			findings = append(findings, a.Finding)
 		}
 	}
-	if len(failures) == len(peers) {
-		return nil, errors.Join(failures...) // nil when there are no peers
+	if len(failures) < len(peers) || len(peers) == 0 {
+		return findings, nil
 	}
-	return findings, nil
+	for _, err := range failures {
+		if myriad.ErrorCode(err) == myriad.TaskErrFleetFull {
+			return nil, err // the others may not be asked again any better, but this one may
+		}
+	}
+	return nil, errors.Join(failures...)
 }
 
 // peers are the agents to ask: those that are awake, then those that can be woken.

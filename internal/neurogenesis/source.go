@@ -13,7 +13,8 @@ type Source interface {
 	// Name is for logs, and for findings that name nobody.
 	Name() string
 	// Research gives what is known; nothing and no error when nothing is. It returns when ctx ends, with what it has found until then. A source
-	// that fails, panics, comes late or answers nonsense is passed over, and hurts no other.
+	// that fails, panics, comes late or answers nonsense is passed over, and hurts no other. An error with the code TaskErrFleetFull says that there was no
+	// room to ask; then the concept is soon tried again.
 	Research(ctx context.Context, q Question) ([]Finding, error)
 }
 
