@@ -61,8 +61,9 @@ func oneLine(s string) string {
 		}
 		return r
 	}, s)
-	if runes := []rune(s); len(runes) > 100 {
-		return string(runes[:99]) + "…"
+	const most, end = 160, 80 // of what is too long the end is as telling as the beginning: errors have their cause there
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most-end-3]) + " … " + string(runes[len(runes)-end:])
 	}
 	return s
 }

@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // A bug: an agent's answer could turn the direction of the table's text around it.
 func TestOneLineSteersNoTerminal(t *testing.T) {
@@ -13,5 +16,16 @@ func TestOneLineSteersNoTerminal(t *testing.T) {
 		if got := oneLine(in); got != want {
 			t.Errorf("%q became %q, want %q", in, got, want)
 		}
+	}
+}
+
+// A bug: the cause of a failure, which is at the end of its text, was cut off.
+func TestOneLineKeepsBothEnds(t *testing.T) {
+	got := oneLine("agent_error: " + strings.Repeat("x", 500) + " KeyError: 'text'")
+	if !strings.HasPrefix(got, "agent_error: x") || !strings.HasSuffix(got, "x KeyError: 'text'") || len([]rune(got)) != 160 {
+		t.Error(got)
+	}
+	if whole := strings.Repeat("y", 160); oneLine(whole) != whole {
+		t.Error("what fits was cut")
 	}
 }

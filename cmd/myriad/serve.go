@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/myriad-mind/myriad"
 	"github.com/myriad-mind/myriad/internal/config"
 )
 
@@ -86,12 +87,22 @@ func (s *server) reload(ctx context.Context, asked <-chan os.Signal) {
 			return
 		case <-asked:
 			if err := s.loadAgents(ctx); err != nil {
-				s.log.Error("the agents file was not taken", "file", s.cfg.Agents, "error", err)
+				s.log.Error("the agents file was not taken", "file", s.cfg.Agents, "error", err, "mistakes", mistakesOf(err))
 			} else {
 				s.log.Info("agents file read again", "file", s.cfg.Agents)
 			}
 		}
 	}
+}
+
+// mistakesOf is everything that is wrong with a file, of which an error's text names the first.
+func mistakesOf(err error) (all []string) {
+	if e, ok := errors.AsType[*myriad.Error](err); ok {
+		for _, m := range e.Mistakes {
+			all = append(all, m.Path+": "+m.Rule)
+		}
+	}
+	return all
 }
 
 func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
