@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -27,7 +28,7 @@ func (d *Directory) turn(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		code := myriad.CodeDeadline
-		if ctx.Err() == context.Canceled {
+		if errors.Is(ctx.Err(), context.Canceled) {
 			code = myriad.CodeCancelled
 		}
 		return myriad.Errorf(code, "wait for other writes of agents: %w", ctx.Err())
