@@ -35,7 +35,7 @@ type Client struct {
 	base *url.URL
 	cfg  Config
 	http *http.Client
-	read tokenFile
+	file tokenFile
 }
 
 // New makes a client; it does not connect. An error names everything that is wrong with cfg.
@@ -60,7 +60,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	return &Client{base: base, cfg: cfg, read: tokenFile{path: cfg.TokenFile}, http: &http.Client{
+	return &Client{base: base, cfg: cfg, file: tokenFile{path: cfg.TokenFile}, http: &http.Client{
 		Transport:     cfg.Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil

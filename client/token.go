@@ -19,7 +19,7 @@ func (c *Client) token() (string, error) {
 	if c.cfg.Token != "" || c.cfg.TokenFile == "" {
 		return c.cfg.Token, nil
 	}
-	return c.read.token()
+	return c.file.token()
 }
 
 // tokenFile is a file that holds a token. It is read again when it is another one, or was written.

@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/myriad-mind/myriad"
 	"github.com/myriad-mind/myriad/internal/config"
@@ -27,7 +23,8 @@ func (s *server) loadAgents(ctx context.Context) error {
 		return err
 	}
 	if silent && len(before) > 0 {
-		return myriad.Errorf(myriad.CodeInvalid, "the agents file %s is empty, which may be a mistake: agents: [] would remove the %d that it declared", s.cfg.Agents, len(before))
+		return myriad.Errorf(myriad.CodeInvalid, "the agents file %s is empty, which may be a mistake: agents: [] would remove the %d that it declared",
+			s.cfg.Agents, len(before))
 	}
 	declared := make(map[string]string, len(agents))
 	for _, a := range agents {
@@ -39,7 +36,7 @@ func (s *server) loadAgents(ctx context.Context) error {
 	if err := s.noteDeclared(ctx, before, noted); err != nil {
 		return err
 	}
-	taken, err := s.declareAll(ctx, agents, noted)
+	taken, err := s.declareAll(ctx, agents, noted, declared)
 	if err == nil {
 		err = s.removeUndeclared(ctx, before, declared)
 	}
@@ -61,7 +58,7 @@ func (s *server) readAgents(ctx context.Context) (agents []myriad.Agent, silent 
 	return file.Agents, file.Silent, s.checkEndpoints(ctx, file.Agents)
 }
 
-// standing is every name of before and declared, with the digest where both have the same.
+// standing is every name of before and declared, with the digest where both have the same, or where the one from before says nothing.
 func standing(before, declared map[string]string) map[string]string {
 	all := make(map[string]string, len(declared))
 	for name := range before {
@@ -69,8 +66,8 @@ func standing(before, declared map[string]string) map[string]string {
 	}
 	for name, d := range declared {
 		all[name] = ""
-		if before[name] == d {
-			all[name] = d
+		if was := before[name]; was == d || outdated(was) {
+			all[name] = was
 		}
 	}
 	return all
@@ -98,23 +95,28 @@ func (s *server) checkEndpoints(ctx context.Context, agents []myriad.Agent) erro
 }
 
 // declareAll writes the agents of the file up to the first that is not taken, and gives what is noted with the digests of those that were.
-func (s *server) declareAll(ctx context.Context, agents []myriad.Agent, noted map[string]string) (taken map[string]string, err error) {
+func (s *server) declareAll(ctx context.Context, agents []myriad.Agent, noted, declared map[string]string) (taken map[string]string, err error) {
 	taken = maps.Clone(noted)
 	for _, a := range agents {
-		if err := s.declare(ctx, a, noted[a.Name] != ""); err != nil {
+		if err := s.declare(ctx, a, noted[a.Name]); err != nil {
 			return taken, fmt.Errorf("agent %s of the agents file: %w", a.Name, err)
 		}
-		taken[a.Name] = digest(a)
+		taken[a.Name] = declared[a.Name]
 	}
 	return taken, nil
 }
 
-// declare writes an agent of the file, whoever owned the name before, unless it was declared like this before and is still there like this.
-func (s *server) declare(ctx context.Context, a myriad.Agent, before bool) error {
-	if before {
+// declare writes an agent of the file, whoever owned the name before, unless it was declared like this before and is still there like this. noted is
+// the digest of the declaration that was taken before: "" for one that differs.
+func (s *server) declare(ctx context.Context, a myriad.Agent, noted string) error {
+	if noted != "" {
+		same := asDeclared
+		if outdated(noted) {
+			same = asStored
+		}
 		there, err := s.fleet.Agent(ctx, a.Name)
 		switch {
-		case err == nil && digest(taught(there)) == digest(taught(a)):
+		case err == nil && same(there, a):
 			return nil
 		case err != nil && a.Template != nil && myriad.ErrorCode(err) != myriad.CodeNotFound:
 			return err // what it has learned cannot be seen now, and must not be lost for that
@@ -122,31 +124,6 @@ func (s *server) declare(ctx context.Context, a myriad.Agent, before bool) error
 	}
 	_, err := s.fleet.PutAgent(ctx, a, myriad.Guard{})
 	return err
-}
-
-// digest tells one declaration of an agent from another, whatever the agent has become: where it runs, and which write of it is the last.
-func digest(a myriad.Agent) string {
-	a, _ = myriad.CheckAgent(a)
-	if a.Template != nil {
-		a.Endpoint, a.Dormant = "", true
-	}
-	a.Revision, a.CreatedAt, a.UpdatedAt = 0, time.Time{}, time.Time{}
-	text, err := json.Marshal(a)
-	if err != nil { // its fields are texts and numbers, and numbers of an agent that was checked are finite
-		panic(err)
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
-}
-
-// taught is an agent without what it knows: that is what it may have learned since it was declared.
-func taught(a myriad.Agent) myriad.Agent {
-	if a.Template != nil {
-		template := *a.Template
-		template.Knowledge = nil
-		a.Template = &template
-	}
-	return a
 }
 
 // removeUndeclared removes the agents that were declared before and are not any more.

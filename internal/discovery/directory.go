@@ -54,7 +54,8 @@ type Directory struct {
 	pending []write            // in order; guarded by mu
 	closed  bool               // guarded by mu
 
-	writing sync.Mutex // serialises writes of agents, so that views are patched in the order in which the graph changed
+	writing chan struct{}               // holds one place, of whoever writes agents: views are patched in the order in which the graph changed
+	untaken atomic.Pointer[failedWrite] // the last write, when the graph answers but did not take it; nil otherwise
 }
 
 // New makes a Directory. Run must be running for recovery to be noticed; Close waits for what is under way.
@@ -70,7 +71,7 @@ func New(cfg Config) *Directory {
 		cfg.Sink = myriad.Discard
 	}
 	return &Directory{
-		cfg: cfg, permits: make(chan struct{}, cfg.MaxFlights), trouble: make(chan struct{}, 1),
+		cfg: cfg, permits: make(chan struct{}, cfg.MaxFlights), trouble: make(chan struct{}, 1), writing: make(chan struct{}, 1),
 		views: newCache(cfg.MaxViews), flying: make(map[string]*flight),
 	}
 }
@@ -161,6 +162,7 @@ func (d *Directory) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 			d.recover(ctx)
+			tick.Reset(d.cfg.Probe) // from now on: a write that was not taken stands for those of the next moment
 		}
 	}
 }
@@ -168,8 +170,10 @@ func (d *Directory) watch(ctx context.Context) {
 // recover asks the graph for a sign of life and applies what was kept.
 func (d *Directory) recover(ctx context.Context) {
 	if err := d.ask(ctx, d.cfg.Graph.Ping); err == nil {
-		d.writing.Lock()
-		defer d.writing.Unlock()
+		if d.turn(ctx) != nil {
+			return
+		}
+		defer d.yield()
 		d.applyPending(ctx)
 	}
 }
@@ -213,29 +217,6 @@ func (d *Directory) ask(ctx context.Context, question func(context.Context) erro
 		return unavailable(err)
 	}
 	return err
-}
-
-// signTime is how long a graph that did not take a write may take for a sign of life.
-const signTime = time.Second
-
-// change is ask for a write. A graph that does not take it but gives a sign of life (its disk is full, say) is not away: the write fails with
-// CodeUnavailable, and reading goes on.
-func (d *Directory) change(ctx context.Context, write func(context.Context) error) error {
-	var unwritable error
-	err := d.ask(ctx, func(asking context.Context) error {
-		err := write(asking)
-		if !broken(err) || ctx.Err() != nil {
-			return err
-		}
-		sign, cancel := context.WithTimeout(context.WithoutCancel(ctx), signTime) // the question's own time may be over
-		defer cancel()
-		if d.cfg.Graph.Ping(sign) != nil {
-			return err
-		}
-		unwritable = myriad.Errorf(myriad.CodeUnavailable, "the graph answers but cannot be written: %w", err)
-		return nil
-	})
-	return cmp.Or(unwritable, err)
 }
 
 // broken tells an answer of the graph from the lack of one. Whoever left is nobody's failure.

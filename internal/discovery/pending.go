@@ -17,7 +17,7 @@ type write struct {
 
 // keep takes a write that the graph could not take now, and shows it in the views at once. A guard that only the graph can judge is not guessed at, and past
 // the bound nothing is taken: both give the error of the graph. An owner is judged by the views, and by the graph later. The agent comes back with
-// Revision 0, because it has none yet. Callers hold writing.
+// Revision 0, because it has none yet. Callers hold their turn.
 func (d *Directory) keep(w write, because error) (myriad.Agent, error) {
 	if w.guard.MustNotExist || w.guard.Revision > 0 {
 		return myriad.Agent{}, because
@@ -76,7 +76,7 @@ func (d *Directory) known(name string) (a myriad.Agent, found bool) {
 	return a, found
 }
 
-// catchUp applies what was kept before a new write, which must not overtake it; the error says that something is still kept. Callers hold writing.
+// catchUp applies what was kept before a new write, which must not overtake it; the error says that something is still kept. Callers hold their turn.
 func (d *Directory) catchUp(ctx context.Context) error {
 	if !d.hasPending() {
 		return nil
@@ -95,6 +95,7 @@ func (d *Directory) giveUp(ctx context.Context) {
 	const lastTry = 2 * time.Second
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTry)
 	defer cancel()
+	d.untaken.Store(nil) // however short ago that was
 	d.recover(ctx)
 	d.mu.Lock()
 	lost := len(d.pending)
@@ -117,7 +118,7 @@ func (d *Directory) hasPending() bool {
 }
 
 // applyPending writes what was kept, in order. A write that the graph refuses for a reason of its own is lost and told; when the graph goes again the rest
-// stays. Callers hold writing.
+// stays. Callers hold their turn.
 func (d *Directory) applyPending(ctx context.Context) {
 	for {
 		d.mu.Lock()

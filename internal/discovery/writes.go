@@ -9,14 +9,17 @@ import (
 )
 
 // PutAgent checks the agent, writes it to the graph and has every view show it. While the graph does not answer the write is kept and applied
-// later (pending.go), unless a guard has to be judged by the graph. Errors are those of myriad.Registry, and CodeInvalid with every mistake.
+// later (pending.go), unless a guard has to be judged by the graph. Errors are those of myriad.Registry, CodeInvalid with every mistake, and
+// CodeDeadline or CodeCancelled when ctx ended before the write's turn came.
 func (d *Directory) PutAgent(ctx context.Context, a myriad.Agent, g myriad.Guard) (myriad.Agent, error) {
 	a, mistakes := myriad.CheckAgent(a)
 	if err := myriad.Invalid(mistakes); err != nil {
 		return myriad.Agent{}, err
 	}
-	d.writing.Lock()
-	defer d.writing.Unlock()
+	if err := d.turn(ctx); err != nil {
+		return myriad.Agent{}, err
+	}
+	defer d.yield()
 	if err := d.catchUp(ctx); err != nil {
 		return d.keep(write{agent: &a, name: a.Name, guard: g}, err)
 	}
@@ -50,8 +53,10 @@ func (d *Directory) PutAgent(ctx context.Context, a myriad.Agent, g myriad.Guard
 
 // DeleteAgent removes the agent from the graph and from every view. Otherwise as PutAgent.
 func (d *Directory) DeleteAgent(ctx context.Context, name string, g myriad.Guard) (myriad.Agent, error) {
-	d.writing.Lock()
-	defer d.writing.Unlock()
+	if err := d.turn(ctx); err != nil {
+		return myriad.Agent{}, err
+	}
+	defer d.yield()
 	if err := d.catchUp(ctx); err != nil {
 		return d.keep(write{name: name, guard: g}, err)
 	}

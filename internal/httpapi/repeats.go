@@ -7,9 +7,6 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-// knowledgeType is free-form: what is in it is handed on to an agent as JSON means it, where the last of several fields of one name counts.
-var knowledgeType = reflect.TypeFor[myriad.Knowledge]()
-
 // repeats notes fields that an object names more than once: which of them was meant cannot be told. raw is valid JSON; what is not of the type t
 // is told by value.
 func (c *shapeCheck) repeats(path string, raw []byte, t reflect.Type) {
@@ -17,7 +14,7 @@ func (c *shapeCheck) repeats(path string, raw []byte, t reflect.Type) {
 		t = t.Elem()
 	}
 	switch {
-	case t == rawType || t == timeType || t == knowledgeType:
+	case t == rawType || t == timeType:
 	case t.Kind() == reflect.Struct:
 		known := fieldsOf(t)
 		c.members(path, raw, func(name string) reflect.Type { return known[name] })

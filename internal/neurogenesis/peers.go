@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -124,19 +125,19 @@ func (p *Peers) peers(ctx context.Context) ([]myriad.Agent, error) {
 	if p.cfg.Fleet == nil {
 		return peers, nil
 	}
-	var open time.Duration
+	var open []time.Duration // until those may be tried whose breaker is open
 	for i := range listed {
 		if a := &listed[i]; dormant(a) && a.Template != nil && asked(a) && len(peers) < p.cfg.Max {
 			if _, rejected, wait := p.cfg.Caller.Eligible([]myriad.Candidate{{Agent: a}}); len(rejected) > 0 {
-				open = wait
+				open = append(open, wait)
 				continue // it would be woken to be turned away
 			}
 			peers = append(peers, *a)
 		}
 	}
-	if len(peers) == 0 && open > 0 {
+	if len(peers) == 0 && len(open) > 0 {
 		e := myriad.Errorf(myriad.CodeUnavailable, "the circuit breakers of all agents that research are open")
-		e.RetryAfter = open
+		e.RetryAfter = slices.Min(open)
 		return nil, e
 	}
 	return peers, nil

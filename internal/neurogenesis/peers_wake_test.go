@@ -2,6 +2,7 @@ package neurogenesis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -157,6 +158,31 @@ func TestPeersThatWouldBeTurnedAwaySleepOn(t *testing.T) {
 	p = NewPeers(PeersConfig{Graph: registry{a}, Caller: c, Fleet: s, Logger: quietly()})
 	if _, err := p.Research(t.Context(), aboutLED); err == nil || !strings.Contains(err.Error(), "breakers") {
 		t.Errorf("nobody could be asked: %v", err)
+	}
+}
+
+// tripped is a caller whose breakers are open for as long as it says.
+type tripped struct {
+	caller
+	waits map[string]time.Duration // by agent
+}
+
+func (b tripped) Eligible(candidates []myriad.Candidate) (ok []myriad.Candidate, rejected []myriad.Rejection, retryAfter time.Duration) {
+	name := candidates[0].Agent.Name
+	return nil, []myriad.Rejection{{Agent: name, Reason: myriad.RejectedOpen}}, b.waits[name]
+}
+
+// TestTheFirstBreakerThatClosesIsWaitedFor, wherever its agent stands among the others.
+func TestTheFirstBreakerThatClosesIsWaitedFor(t *testing.T) {
+	sleeps := func(name string) myriad.Agent {
+		return myriad.Agent{Name: name, Dormant: true, Template: &myriad.Template{Kind: myriad.TemplateKnowledge}}
+	}
+	for _, waits := range []map[string]time.Duration{{"A": 3 * time.Second, "B": time.Minute}, {"A": time.Minute, "B": 3 * time.Second}} {
+		p := NewPeers(PeersConfig{Graph: registry{sleeps("A"), sleeps("B")}, Caller: tripped{newCaller(t), waits}, Fleet: patientFleet{}, Logger: quietly()})
+		_, err := p.Research(t.Context(), aboutLED)
+		if e, ok := errors.AsType[*myriad.Error](err); !ok || e.Code != myriad.CodeUnavailable || e.RetryAfter != 3*time.Second {
+			t.Errorf("%v: %v, %+v", waits, err, e)
+		}
 	}
 }
 

@@ -21,9 +21,16 @@ const (
 	complaint = 240
 )
 
-// starting is held while a process starts: on Linux a child may be born with a limit of this process (brand_linux.go), and what somebody else
-// starts meanwhile must not be.
-var starting sync.Mutex
+// starting is held while a process starts: on Linux a child may be born with a limit of this process (brand_linux.go), for which it is held alone, and
+// what somebody else starts meanwhile must not be. Plain starts do not wait for each other.
+var starting sync.RWMutex
+
+// startPlain starts a program that inherits the limits that this process has of its own. Whatever is not branded starts here.
+func startPlain(cmd *exec.Cmd) error {
+	starting.RLock()
+	defer starting.RUnlock()
+	return cmd.Start()
+}
 
 // order says what a child is started for.
 type order struct {

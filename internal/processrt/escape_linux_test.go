@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -180,6 +181,36 @@ func TestBrand(t *testing.T) {
 			t.Errorf("%+v: %v", c.m, got)
 		}
 	}
+}
+
+// TestPlainStartsCarryNoBrand: a child in a cgroup beside children that are branded, as instances with cgroups and without are on one machine, is not
+// taken for one of theirs.
+func TestPlainStartsCarryNoBrand(t *testing.T) {
+	const each, starters = 25, 4
+	f, inside := &fence{}, &cell{tree: cgroup{dir: t.TempDir()}} // a folder does for a cgroup: nothing joins it here
+	start := func(want uint64, start func(*exec.Cmd) error) {
+		for range each {
+			cmd := exec.Command("sleep", "1000")
+			if err := start(cmd); err != nil {
+				t.Error(err)
+				return
+			}
+			if got := brandOf(cmd.Process.Pid); got != want {
+				t.Errorf("brand %x, want %x", got, want)
+			}
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait() // killed
+		}
+	}
+	var all sync.WaitGroup
+	for n := range starters {
+		b := brand("owner", "i", fmt.Sprint("w", n))
+		all.Go(func() {
+			start(b, func(cmd *exec.Cmd) error { _, err := startBranded(b, cmd.Start); return err })
+		})
+		all.Go(func() { start(0, func(cmd *exec.Cmd) error { return f.run(cmd, inside, nil) }) })
+	}
+	all.Wait()
 }
 
 // TestKillTreeIsNotOutrun: of a process that starts others all the while, none is left, although each can only be known by its parent. It starts no

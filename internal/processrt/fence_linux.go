@@ -122,7 +122,7 @@ func (f *fence) run(cmd *exec.Cmd, l *cell, joins []string) error {
 		cmd.Args, cmd.Path = shim.Args(joins, cmd.Path, cmd.Args), shim.Path
 	}
 	if l.tree.dir != "" {
-		return cmd.Start()
+		return startPlain(cmd)
 	}
 	bare, err := startBranded(brand(f.i.req.OwnerID, f.i.id, l.name), cmd.Start)
 	if bare {

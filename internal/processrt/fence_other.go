@@ -34,7 +34,7 @@ type cell struct{}
 
 func (f *fence) start(c *child) (*cell, error) {
 	ownSession(c.cmd)
-	return &cell{}, c.cmd.Start()
+	return &cell{}, startPlain(c.cmd)
 }
 
 // unenforced names all limits that there are: none is in force.

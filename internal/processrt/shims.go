@@ -77,10 +77,7 @@ func behind(ctx context.Context, p program) string {
 	cmd.Dir, cmd.Env, cmd.WaitDelay = p.dir, p.env, time.Second
 	var out strings.Builder
 	cmd.Stdout = &out
-	starting.Lock()
-	err = cmd.Start()
-	starting.Unlock()
-	if err == nil {
+	if err = startPlain(cmd); err == nil {
 		err = cmd.Wait()
 	}
 	target := strings.TrimSpace(out.String())
