@@ -19,6 +19,7 @@ type instance struct {
 	agent  string
 	halted chan struct{} // closed when the instance is to end
 	turn   chan struct{} // closed when it has its permit; made only if it has to wait for one, by whoever begins to wait
+	wanted chan struct{} // closed when somebody needs it that was only asked for in passing; nil for all others
 	abort  func()        // calls off a start under way
 	over   bool          // nothing of it is left
 	gone   chan struct{} // closed then; made by the first who waits for it
@@ -43,7 +44,7 @@ type instance struct {
 	waits   bool      // it is in the queue for people to see
 	kept    bool      // its entry is in the store
 	paused  bool      // its life goes on when it is halted
-	passing bool      // only those asked for it who are served as well without it
+	passing bool      // only those asked for it who are served as well without it; while it is ready, live.passing says whether that still holds
 	resting bool      // it crashed, and waits to be started again
 	buried  time.Time // when it failed for good
 	crashes int       // restarts after crashes
@@ -137,6 +138,25 @@ func (i *instance) counts() bool { return i.permit != nil && !i.permit.returned 
 
 // aliveFor is how long a ready instance has been ready.
 func (i *instance) aliveFor() time.Duration { return time.Since(i.readyAt) }
+
+// inPassing says whether nobody has needed the instance yet who would not be served as well without it. mu is held.
+func (i *instance) inPassing() bool {
+	return i.passing && (i.live == nil || i.live.passing.Load())
+}
+
+// need notes that somebody needs an instance that may only have been asked for in passing until now. mu is held.
+func (m *Manager) need(i *instance) {
+	if i.live != nil {
+		i.live.need()
+	}
+	if !i.passing {
+		return
+	}
+	m.queue.need(i)
+	if i.wanted != nil {
+		close(i.wanted)
+	}
+}
 
 // concept is what people know the instance by.
 func (i *instance) concept() string {

@@ -13,6 +13,16 @@ import (
 // inProcess has the rig's runtime be one whose instances are part of the process.
 func inProcess(cfg *Config) { cfg.Ephemeral = []string{"inproc"} }
 
+// eitherWay runs a test in virtual time twice: with instances that are watched while they are ready, and with ones of this process, whose life pauses.
+func eitherWay(t *testing.T, f func(t *testing.T, way func(*Config))) {
+	t.Helper()
+	for name, way := range map[string]func(*Config){"watched": func(*Config) {}, "paused": inProcess} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) { f(t, way) })
+		})
+	}
+}
+
 func TestAwakeInThisProcessIsNoGoroutine(t *testing.T) {
 	const many = 200
 	synctest.Test(t, func(t *testing.T) {
