@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"context"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -92,14 +91,16 @@ func (m *Manager) tellMove(i *instance, from string, next state, reason string) 
 	case failed:
 		n.level = slog.LevelWarn
 	}
-	if m.cfg.Logger.Enabled(context.Background(), n.level) {
-		n.text, n.attrs = "instance changed", i.attrs(&n.event)
-	}
+	n.text, n.fault, n.lastLog = moveText, i.fault, i.lastLog
 	m.out.post(n)
 }
 
-// attrs are what a log line says of a move.
-func (i *instance) attrs(e *myriad.Event) []slog.Attr {
+// moveText is the log line of a move, whose attributes are made when it is told.
+const moveText = "instance changed"
+
+// moveAttrs are what a log line says of a move.
+func (n *notice) moveAttrs() []slog.Attr {
+	e := &n.event
 	attrs := append(make([]slog.Attr, 0, 8), slog.String("agent", e.Agent), slog.String("instance", e.Instance), slog.String("from", e.From), slog.String("to", e.To))
 	if e.Runtime != "" {
 		attrs = append(attrs, slog.String("runtime", e.Runtime))
@@ -111,7 +112,7 @@ func (i *instance) attrs(e *myriad.Event) []slog.Attr {
 	case ready.String():
 		attrs = append(attrs, slog.Duration("cold_start", e.Duration))
 	case failed.String():
-		attrs = append(attrs, slog.String("error", i.fault), slog.String("last_log", tail(i.lastLog)))
+		attrs = append(attrs, slog.String("error", n.fault), slog.String("last_log", tail(n.lastLog)))
 	}
 	return attrs
 }

@@ -52,7 +52,7 @@ type Manager struct {
 	residents map[string]*resident // by agent: whatever is remembered of it
 	instances map[string]*instance // by id: all that have not stopped
 	due       time.Time            // when Run looks again; zero is never
-	lives     int                  // instances whose life is not over, also while it pauses
+	lives     int                  // instances whose life is not over; it has no goroutine while it pauses
 	lifeless  chan struct{}        // closed by the last of them, while ending
 	answers   []func()             // to be called when mu is free
 	depth     int                  // of the queue, as it was told last
