@@ -323,6 +323,7 @@ func TestJoiningWhoPasses(t *testing.T) {
 					}
 					w.Release()
 				}
+				synctest.Wait()
 				wantSame(t, "kept after their turn", r.store.queuedAgents(), nil)
 				r.close()
 			})
