@@ -36,7 +36,7 @@ type Config struct {
 	ParallelStarts    map[string]int // the same by name of the runtime; nil is 4 for docker
 
 	// Ephemeral names the runtimes whose instances are part of this process: they end with it, whatever ends it, and before that only by Stop. No record
-	// of them is kept, for nothing of them can be left, and no goroutine watches them. nil is inproc.
+	// of them is kept, for nothing of them can be left, no goroutine watches them, and they are not asked what they use. nil is inproc.
 	Ephemeral []string
 
 	RestartLimit   int                // restarts after crashes within RestartWindow; 0 is 3, negative is none

@@ -26,6 +26,9 @@
 // instance to fall idle gives way in the very moment it does, so a busy fleet does not starve the queue. An instance that was woken is pinned
 // for everybody who asked for it until they have their answers, so two agents that need the same room take turns and each gets its work done.
 //
+// Whoever is only asked for in passing waits behind all others, unseen, kept nowhere and in no place that one who needs an agent could have; the first
+// who needs it makes its wait one like any other. Once awake it gives way to those who need room however young it is, until somebody needs it.
+//
 // # Locks
 //
 // One mutex (Manager.mu) guards all books. Nothing is called under it but our own arithmetic: events and log lines are handed to the outbox in

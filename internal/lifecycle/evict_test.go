@@ -11,10 +11,10 @@ import (
 )
 
 func TestEvictsTheLongestIdle(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
 		limits := quick
 		limits.MaxAgents = 3
-		r := newRig(t, limits).begin()
+		r := newRig(t, limits, way).begin()
 		defer r.close()
 		r.packets("a", "b", "c", "d")
 		for _, name := range []string{"a", "b", "c"} {
@@ -30,8 +30,8 @@ func TestEvictsTheLongestIdle(t *testing.T) {
 }
 
 func TestMinLife(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newRig(t, quick).begin()
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
+		r := newRig(t, quick, way).begin()
 		defer r.close()
 		r.packets("a", "b", "c")
 		r.use("a")
@@ -62,10 +62,10 @@ func TestEvictedIsKilledSoon(t *testing.T) {
 		}, 10 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
+			eitherWay(t, func(t *testing.T, way func(*Config)) {
 				limits := quick
 				limits.MaxAgents = 2
-				r := newRig(t, limits)
+				r := newRig(t, limits, way)
 				r.rt.conduct = func(req myriad.StartRequest) conduct {
 					if req.Packet.Agent.Name == "deaf" {
 						return conduct{stopTakes: time.Hour}
@@ -93,10 +93,10 @@ func TestEvictedIsKilledSoon(t *testing.T) {
 func TestBusyAgentGivesWay(t *testing.T) {
 	for _, busy := range []string{"leases", "pins"} {
 		t.Run(busy, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
+			eitherWay(t, func(t *testing.T, way func(*Config)) {
 				limits := quick
 				limits.MaxAgents = 1
-				r := newRig(t, limits).begin()
+				r := newRig(t, limits, way).begin()
 				defer r.close()
 				r.packets("busy", "waits")
 				r.use("busy")
@@ -133,10 +133,10 @@ func TestBusyAgentGivesWay(t *testing.T) {
 // Two units that come back in the same moment, each while the other is still out, leave nobody to give way; whoever waits is still served at once.
 func TestLastUnitsComeBackTogether(t *testing.T) {
 	for _, unit := range []int64{oneLease, onePin} {
-		bubble(t, func(t *testing.T) {
+		eitherWay(t, func(t *testing.T, way func(*Config)) {
 			limits := quick
 			limits.MaxAgents = 1
-			r := newRig(t, limits).begin()
+			r := newRig(t, limits, way).begin()
 			defer r.close()
 			r.packets("busy", "waits")
 			r.use("busy")
@@ -161,10 +161,10 @@ func TestLastUnitsComeBackTogether(t *testing.T) {
 
 // Two agents that need the same place take turns: each answers those who woke it before it goes, and lives its minimum life.
 func TestNoMutualEviction(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
 		limits := quick
 		limits.MaxAgents = 1
-		r := newRig(t, limits).begin()
+		r := newRig(t, limits, way).begin()
 		defer r.close()
 		r.packets("a", "b")
 		served := map[string]int{}
@@ -211,10 +211,10 @@ func TestNoMutualEviction(t *testing.T) {
 }
 
 func TestBudgets(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
 		limits := quick
 		limits.MaxAgents, limits.TotalCPU, limits.TotalMemoryBytes = 10, 1.2, 1<<30
-		r := newRig(t, limits).begin()
+		r := newRig(t, limits, way).begin()
 		defer r.close()
 		for n := range 3 {
 			r.packets(fmt.Sprint("a", n)) // 0.5 cores each
@@ -249,10 +249,10 @@ func TestBudgets(t *testing.T) {
 }
 
 func TestSetLimits(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
 		limits := quick
 		limits.MaxAgents, limits.MinLifeMS = 4, 3_600_000
-		r := newRig(t, limits).begin()
+		r := newRig(t, limits, way).begin()
 		defer r.close()
 		r.packets("a", "b", "c", "d", "e")
 		busy := r.wake("a")

@@ -36,7 +36,11 @@ func (m *Manager) changed(p myriad.Packet) {
 			m.halt(i, myriad.ReasonFailed, err)
 		}
 	case starting, failed:
-		m.succeed(i, myriad.ReasonOperator)
+		if !i.inPassing() || len(i.askers) > 0 {
+			m.succeed(i, myriad.ReasonOperator)
+			break
+		}
+		fallthrough // who asked for it in passing has left
 	case ready:
 		m.halt(i, myriad.ReasonOperator, nil)
 	}

@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"context"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -19,6 +18,7 @@ type instance struct {
 	agent  string
 	halted chan struct{} // closed when the instance is to end
 	turn   chan struct{} // closed when it has its permit; made only if it has to wait for one, by whoever begins to wait
+	wanted chan struct{} // closed when somebody needs it that was only asked for in passing; nil for all others
 	abort  func()        // calls off a start under way
 	over   bool          // nothing of it is left
 	gone   chan struct{} // closed then; made by the first who waits for it
@@ -43,7 +43,7 @@ type instance struct {
 	waits   bool      // it is in the queue for people to see
 	kept    bool      // its entry is in the store
 	paused  bool      // its life goes on when it is halted
-	passing bool      // only those asked for it who are served as well without it
+	passing bool      // only those asked for it who are served as well without it; while it is ready, live.passing says whether that still holds
 	resting bool      // it crashed, and waits to be started again
 	buried  time.Time // when it failed for good
 	crashes int       // restarts after crashes
@@ -91,14 +91,16 @@ func (m *Manager) tellMove(i *instance, from string, next state, reason string) 
 	case failed:
 		n.level = slog.LevelWarn
 	}
-	if m.cfg.Logger.Enabled(context.Background(), n.level) {
-		n.text, n.attrs = "instance changed", i.attrs(&n.event)
-	}
+	n.text, n.fault, n.lastLog = moveText, i.fault, i.lastLog
 	m.out.post(n)
 }
 
-// attrs are what a log line says of a move.
-func (i *instance) attrs(e *myriad.Event) []slog.Attr {
+// moveText is the log line of a move, whose attributes are made when it is told.
+const moveText = "instance changed"
+
+// moveAttrs are what a log line says of a move.
+func (n *notice) moveAttrs() []slog.Attr {
+	e := &n.event
 	attrs := append(make([]slog.Attr, 0, 8), slog.String("agent", e.Agent), slog.String("instance", e.Instance), slog.String("from", e.From), slog.String("to", e.To))
 	if e.Runtime != "" {
 		attrs = append(attrs, slog.String("runtime", e.Runtime))
@@ -110,7 +112,7 @@ func (i *instance) attrs(e *myriad.Event) []slog.Attr {
 	case ready.String():
 		attrs = append(attrs, slog.Duration("cold_start", e.Duration))
 	case failed.String():
-		attrs = append(attrs, slog.String("error", i.fault), slog.String("last_log", tail(i.lastLog)))
+		attrs = append(attrs, slog.String("error", n.fault), slog.String("last_log", tail(n.lastLog)))
 	}
 	return attrs
 }
@@ -137,6 +139,25 @@ func (i *instance) counts() bool { return i.permit != nil && !i.permit.returned 
 
 // aliveFor is how long a ready instance has been ready.
 func (i *instance) aliveFor() time.Duration { return time.Since(i.readyAt) }
+
+// inPassing says whether nobody has needed the instance yet who would not be served as well without it. mu is held.
+func (i *instance) inPassing() bool {
+	return i.passing && (i.live == nil || i.live.passing.Load())
+}
+
+// need notes that somebody needs an instance that may only have been asked for in passing until now. mu is held.
+func (m *Manager) need(i *instance) {
+	if i.live != nil {
+		i.live.need()
+	}
+	if !i.passing {
+		return
+	}
+	m.queue.need(i)
+	if i.wanted != nil {
+		close(i.wanted)
+	}
+}
 
 // concept is what people know the instance by.
 func (i *instance) concept() string {

@@ -20,5 +20,8 @@ func (m *Manager) Lease(a *myriad.Agent) (release func(), ok bool) {
 	if l == nil || l.card != a && l.card.Endpoint != a.Endpoint || !l.take(oneLease) {
 		return nil, false
 	}
+	if l.passing.Load() && pins(l.held.Load()) == 0 {
+		l.need() // all pins are of those who woke it in passing, and with them their leases: without one, this lease is a task's
+	}
 	return l.drop, true
 }

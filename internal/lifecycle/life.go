@@ -123,7 +123,11 @@ func (m *Manager) enter(i *instance) bool {
 		soon = m.line(i, packet, host)
 	}
 	m.unlock()
-	return m.waitBriefly(i, soon) || m.announce(i) && m.keep(i) && m.wait(i)
+	if m.waitBriefly(i, soon) {
+		return true
+	}
+	m.linger(i)
+	return m.announce(i) && m.keep(i) && m.wait(i)
 }
 
 // line puts an instance in the line for room, where it may be its turn at once. It is true when its turn may come in a moment, because somebody is
@@ -167,6 +171,37 @@ func (m *Manager) begun(i *instance) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return i.permit != nil
+}
+
+// linger is the wait of an instance that was only asked for in passing: nobody sees it, and it is not kept, for it is worth nothing once its askers
+// have left. It is over when the instance has its turn, or its end, or is needed.
+func (m *Manager) linger(i *instance) {
+	if !m.lingers(i) {
+		return
+	}
+	select {
+	case <-i.turn:
+	case <-i.halted:
+	case <-i.wanted:
+	}
+}
+
+// lingers says whether an instance is to wait unseen; where too many do, it is refused.
+func (m *Manager) lingers(i *instance) bool {
+	m.lock()
+	defer m.unlock()
+	if !i.passing || i.machine.state() != queued {
+		return false
+	}
+	if m.queue.passing > m.limits.MaxQueue {
+		m.queue.remove(i)
+		m.refuse(i, m.full(i.agent))
+		return false
+	}
+	if most := millis(m.limits.QueueMaxAgeMS); most > 0 {
+		m.dueBy(i.entry.QueuedAt.Add(most))
+	}
+	return true
 }
 
 // announce has the wait of an instance be seen, if there is a place in the queue for it. It is false when the instance has ended.

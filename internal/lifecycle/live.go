@@ -25,6 +25,7 @@ type live struct {
 	instance *instance
 	card     *myriad.Agent
 	held     atomic.Int64
+	passing  atomic.Bool  // nobody has needed it since it was woken in passing: no other Wake, and no Lease but beside the pins of those
 	idle     atomic.Int64 // since when nobody holds it, after Manager.epoch; kept by whoever lets go
 	drop     func()       // gives one lease back; made once, so that a lease costs no allocation
 	once     sync.Once
@@ -48,6 +49,13 @@ func (l *live) take(unit int64) bool {
 		if l.held.CompareAndSwap(held, held+unit) {
 			return true
 		}
+	}
+}
+
+// need notes that somebody needs it. It only ever writes once: this is on the way of every task.
+func (l *live) need() {
+	if l.passing.Load() {
+		l.passing.Store(false)
 	}
 }
 

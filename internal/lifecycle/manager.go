@@ -48,10 +48,11 @@ type Manager struct {
 	room      room                 //
 	queue     queue                //
 	unmet     bool                 // somebody waits, or the limits were lowered, and no idle instance can give way
+	starved   *instance            // the first who waits for whom none can; nil when it is the limits alone
 	residents map[string]*resident // by agent: whatever is remembered of it
 	instances map[string]*instance // by id: all that have not stopped
 	due       time.Time            // when Run looks again; zero is never
-	lives     int                  // goroutines of instances
+	lives     int                  // instances whose life is not over; it has no goroutine while it pauses
 	lifeless  chan struct{}        // closed by the last of them, while ending
 	answers   []func()             // to be called when mu is free
 	depth     int                  // of the queue, as it was told last

@@ -17,6 +17,8 @@ type notice struct {
 	level slog.Level
 	text  string // "": no log line
 	attrs []slog.Attr
+
+	fault, lastLog string // of an instance that moved, as they were then
 }
 
 // mostSpare is how many notices there is room for when none wait.
@@ -74,8 +76,12 @@ func (o *outbox) tell(n *notice) {
 			o.log.Error("a listener of the fleet panicked", "panic", v, "stack", string(debug.Stack()))
 		}
 	}()
-	if n.text != "" {
-		o.log.LogAttrs(context.Background(), n.level, n.text, n.attrs...)
+	if n.text != "" && o.log.Enabled(context.Background(), n.level) { // a handler's code, like that of the sink
+		attrs := n.attrs
+		if n.text == moveText {
+			attrs = n.moveAttrs()
+		}
+		o.log.LogAttrs(context.Background(), n.level, n.text, attrs...)
 	}
 	if n.event.Kind != "" {
 		o.sink.Emit(n.event)

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -35,7 +36,7 @@ func TestPassingAskersLeaveNothingInTheQueue(t *testing.T) {
 				}
 				first, second := r.ask(ctx, req), r.ask(ctx, req)
 				time.Sleep(500 * time.Millisecond)
-				wantSame(t, "while they wait", r.store.queuedAgents(), []string{"a"})
+				wantSame(t, "in the store while they wait", r.store.queuedAgents(), nil)
 				for _, answers := range []<-chan myriad.Woken{first, second} {
 					w := <-answers
 					wantCode(t, how, w.Err, want)
@@ -121,5 +122,231 @@ func TestPassingGivesWayAtOnce(t *testing.T) {
 			t.Errorf("it gave way after %v", took)
 		}
 		w.Release()
+	})
+}
+
+// Who needs an agent goes before all who ask in passing, and has the room at once that they do not make for one another.
+func TestPassingStandsInNobodysWay(t *testing.T) {
+	for name, real := range map[string]string{"another agent": "d", "the same agent": "c"} {
+		t.Run(name, func(t *testing.T) {
+			eitherWay(t, func(t *testing.T, way func(*Config)) {
+				limits := quick
+				limits.MinLifeMS, limits.QueueMaxAgeMS = 10_000, 4000
+				r := newRig(t, limits, way).begin()
+				defer r.close()
+				r.packets("a", "b", "c", "d")
+				for _, name := range []string{"a", "b"} {
+					if w := <-r.ask(t.Context(), inPassing(name)); w.Err != nil {
+						t.Fatal(w.Err)
+					} else {
+						w.Release()
+					}
+				}
+				req := inPassing("c")
+				req.Priority, req.Patience = maxPriority, 0
+				waiting := r.ask(t.Context(), req)
+				time.Sleep(3 * time.Second) // so long that another entry would be overdue
+				at := time.Now()
+				w := <-r.ask(t.Context(), wakeOf(real))
+				if w.Err != nil || time.Since(at) > 0 {
+					t.Fatalf("served after %v: %v", time.Since(at), w.Err)
+				}
+				w.Release()
+				if w = <-waiting; w.Err == nil {
+					w.Release()
+				} else if real == "c" {
+					t.Error(w.Err)
+				} else {
+					wantCode(t, "who waited in passing for too long", w.Err, myriad.TaskErrFleetFull)
+				}
+			})
+		})
+	}
+}
+
+// A busy instance that falls idle gives way for the one that is short of room, young as it is only for who needs it.
+func TestPassingIsNotYieldedToInPassing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		limits := quick
+		limits.MaxAgents, limits.MinLifeMS = 1, 60_000
+		r := newRig(t, limits).begin()
+		defer r.close()
+		r.packets("a", "b", "c")
+		w := <-r.ask(t.Context(), inPassing("a"))
+		req := inPassing("b")
+		req.Patience = 0
+		passing := r.ask(t.Context(), req)
+		synctest.Wait()
+		w.Release()
+		time.Sleep(10 * time.Second)
+		if r.Awake("a") == nil || len(passing) > 0 {
+			t.Fatal("it gave way to another in passing")
+		}
+		r.wake("c").Release()
+		wantSame(t, "evicted", r.told(myriad.KindEvicted), []string{"a > c"})
+		if w = <-passing; w.Err != nil { // when c has lived its minimum life
+			t.Fatal(w.Err)
+		}
+		w.Release()
+	})
+}
+
+// Those who ask in passing take no place in the queue from those who need one, and are themselves bounded.
+func TestPassingFillsNoQueue(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		limits := quick
+		limits.MaxQueue = 3
+		r, free := full(t, limits)
+		defer r.close()
+		r.packets("a", "b", "c", "d", "e", "f", "g")
+		var passing []<-chan myriad.Woken
+		for _, name := range []string{"a", "b", "c", "d"} { // at once, before any is in line
+			req := inPassing(name)
+			req.Patience = time.Minute
+			passing = append(passing, r.ask(t.Context(), req))
+		}
+		synctest.Wait()
+		refused := 0
+		for _, c := range passing {
+			refused += len(c)
+		}
+		late := r.ask(t.Context(), inPassing("e"))
+		if refused != 1 || len(late) != 1 {
+			t.Fatalf("%d of 4 were refused, and %d of those that came later", refused, len(late))
+		}
+		wantCode(t, "one too many", (<-late).Err, myriad.TaskErrFleetFull)
+		for n, name := range []string{"e", "f", "g"} {
+			req := wakeOf(name)
+			req.Patience = time.Second
+			w := <-r.ask(t.Context(), req)
+			if w.Queued == nil || w.Queued.Position != n+1 {
+				t.Fatalf("%s: %+v, %v", name, w.Queued, w.Err)
+			}
+		}
+		if q := r.Status(t.Context()).Queue; len(q) != 3 {
+			t.Errorf("the queue is %+v", q)
+		}
+		free()
+		for _, c := range passing {
+			if w := <-c; w.Err == nil {
+				w.Release()
+			} else {
+				wantCode(t, "in passing", w.Err, myriad.TaskErrFleetFull)
+			}
+		}
+	})
+}
+
+// A real asker that joins finds the queue as full as one who begins to wait.
+func TestJoiningInPassingWithoutAPlace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		limits := quick
+		limits.MaxQueue = 1
+		r, free := full(t, limits)
+		defer r.close()
+		r.packets("a", "b")
+		held := r.ask(t.Context(), wakeOf("b"))
+		req := inPassing("a")
+		req.Patience = time.Minute
+		passing := r.ask(t.Context(), req)
+		synctest.Wait()
+		wantCode(t, "no place", (<-r.ask(t.Context(), wakeOf("a"))).Err, myriad.TaskErrFleetFull)
+		time.Sleep(5 * time.Second)
+		free()
+		for _, c := range []<-chan myriad.Woken{held, passing} {
+			w := <-c
+			if w.Err != nil {
+				t.Fatal(w.Err)
+			}
+			w.Release()
+		}
+	})
+}
+
+// Neither a clean stop nor a crash leaves anything of those who asked in passing to the next life.
+func TestPassingOutlivesNothing(t *testing.T) {
+	for _, how := range []string{"drain", "crash"} {
+		t.Run(how, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r, free := full(t, quick)
+				r.packets("a", "b")
+				req := inPassing("a")
+				req.Patience = 0
+				passing, real := r.ask(t.Context(), req), r.ask(t.Context(), wakeOf("b"))
+				synctest.Wait()
+				free()
+				s := r.store
+				if how == "drain" {
+					r.close()
+				} else {
+					s, _ = r.killed()
+				}
+				wantSame(t, "kept", s.queuedAgents(), []string{"b"})
+				wantCode(t, "in passing", (<-passing).Err, myriad.CodeDraining)
+				<-real
+			})
+		})
+	}
+}
+
+// A real asker that joins at any moment makes the entry one like all others: shown, kept, with the place of who begins to wait, and answered.
+func TestJoiningWhoPasses(t *testing.T) {
+	for _, after := range []time.Duration{0, time.Millisecond, time.Second, time.Minute} {
+		t.Run(after.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r, free := full(t, quick)
+				r.packets("a", "b")
+				req := inPassing("a")
+				req.Patience = 0
+				passing := r.ask(t.Context(), req)
+				time.Sleep(after)
+				other := r.ask(t.Context(), wakeOf("b"))
+				synctest.Wait()
+				time.Sleep(time.Millisecond)
+				join := wakeOf("a")
+				join.Kind, join.Patience = myriad.QueueGrow, time.Second
+				w := <-r.ask(t.Context(), join)
+				if w.Queued == nil || w.Queued.Position != 2 {
+					t.Fatalf("%+v, %v", w.Queued, w.Err)
+				}
+				q := r.Status(t.Context()).Queue
+				if len(q) != 2 || q[1].Agent != "a" || q[1].Kind != myriad.QueueGrow || q[1].AgeMS > 1100 || r.Place("a") == nil {
+					t.Errorf("the queue is %+v", q)
+				}
+				wantSame(t, "kept", r.store.queuedAgents(), []string{"b", "a"})
+				wantSame(t, "told with the others", r.told(myriad.KindInstance)[4:], []string{"b >queued ", "a >queued "})
+				time.Sleep(time.Second) // past the minimum life of those whose room they get
+				free()
+				for _, c := range []<-chan myriad.Woken{other, passing} {
+					if w = <-c; w.Err != nil {
+						t.Fatal(w.Err)
+					}
+					w.Release()
+				}
+				synctest.Wait()
+				wantSame(t, "kept after their turn", r.store.queuedAgents(), nil)
+				r.close()
+			})
+		})
+	}
+}
+
+// When those who asked in passing have left, nobody gives way for them any more.
+func TestNobodyGivesWayForWhoHasPassed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		limits := quick
+		limits.MaxAgents = 1
+		r := newRig(t, limits).begin()
+		defer r.close()
+		r.packets("a", "b")
+		w := r.wake("a")
+		time.Sleep(2 * time.Second) // past its minimum life
+		wantCode(t, "b", (<-r.ask(t.Context(), inPassing("b"))).Err, myriad.TaskErrFleetFull)
+		if r.hungry.Load() {
+			t.Error("somebody is said to wait")
+		}
+		w.Release()
+		synctest.Wait()
+		wantSame(t, "evicted", r.told(myriad.KindEvicted), nil)
 	})
 }

@@ -13,6 +13,16 @@ import (
 // inProcess has the rig's runtime be one whose instances are part of the process.
 func inProcess(cfg *Config) { cfg.Ephemeral = []string{"inproc"} }
 
+// eitherWay runs a test in virtual time twice: with instances that are watched while they are ready, and with ones of this process, whose life pauses.
+func eitherWay(t *testing.T, f func(t *testing.T, way func(*Config))) {
+	t.Helper()
+	for name, way := range map[string]func(*Config){"watched": func(*Config) {}, "paused": inProcess} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) { f(t, way) })
+		})
+	}
+}
+
 func TestAwakeInThisProcessIsNoGoroutine(t *testing.T) {
 	const many = 200
 	synctest.Test(t, func(t *testing.T) {
@@ -31,7 +41,7 @@ func TestAwakeInThisProcessIsNoGoroutine(t *testing.T) {
 			r.wake(name).Release()
 		}
 		synctest.Wait()
-		if with := runtime.NumGoroutine(); with > before {
+		if with := runtime.NumGoroutine(); with >= before+many/2 { // those of other tests and of the runtime come and go
 			t.Errorf("%d goroutines became %d with %d agents awake", before, with, many)
 		}
 		if n := r.rt.living(); n != many {
@@ -42,43 +52,82 @@ func TestAwakeInThisProcessIsNoGoroutine(t *testing.T) {
 
 // TestWhatPausesEnds has instances of this process end in every way in which a ready one can: permits are back and nothing of them is left.
 func TestWhatPausesEnds(t *testing.T) {
-	for name, end := range map[string]func(r *rig, id string){
-		"stopped by somebody": func(r *rig, id string) {
+	limit := func(change func(*myriad.FleetLimits)) func(*rig, string) {
+		return func(r *rig, _ string) {
+			if _, err := r.SetLimits(r.t.Context(), change); err != nil {
+				r.t.Error(err)
+			}
+			time.Sleep(2 * time.Second)
+		}
+	}
+	for name, c := range map[string]struct {
+		end    func(r *rig, id string)
+		reason string
+		again  bool // another one has taken its place
+	}{
+		"stopped by somebody": {func(r *rig, id string) {
 			if err := r.StopInstance(r.t.Context(), id); err != nil {
 				r.t.Error(err)
 			}
-		},
-		"deleted": func(r *rig, _ string) {
+		}, myriad.ReasonOperator, false},
+		"restarted": {func(r *rig, id string) {
+			if err := r.RestartInstance(r.t.Context(), id); err != nil {
+				r.t.Error(err)
+			}
+		}, myriad.ReasonOperator, true},
+		"restarted without room": {func(r *rig, id string) {
+			limit(func(l *myriad.FleetLimits) { l.MaxAgents = 1 })(r, id)
+			if err := r.RestartInstance(r.t.Context(), id); err != nil {
+				r.t.Error(err)
+			}
+		}, myriad.ReasonOperator, true},
+		"written anew": {func(r *rig, _ string) {
+			a := agent("a")
+			a.Description = "another"
+			if _, err := r.PutAgent(r.t.Context(), a, myriad.Guard{}); err != nil {
+				r.t.Error(err)
+			}
+		}, myriad.ReasonOperator, false},
+		"deleted": {func(r *rig, _ string) {
 			if _, err := r.DeleteAgent(r.t.Context(), "a", myriad.Guard{}); err != nil {
 				r.t.Error(err)
 			}
-		},
-		"idle": func(*rig, string) { time.Sleep(2 * time.Minute) },
-		"evicted": func(r *rig, _ string) {
+		}, myriad.ReasonDeleted, false},
+		"idle": {func(*rig, string) { time.Sleep(2 * time.Minute) }, myriad.ReasonIdle, false},
+		"evicted": {func(r *rig, _ string) {
 			for _, name := range []string{"b", "c"} {
 				r.wake(name).Release()
 			}
-		},
+		}, myriad.ReasonEvicted, false},
+		"old":              {limit(func(l *myriad.FleetLimits) { l.MaxAgeMS = 1000 }), myriad.ReasonAge, true},
+		"old without room": {limit(func(l *myriad.FleetLimits) { l.MaxAgeMS, l.MaxAgents = 1000, 1 }), myriad.ReasonAge, false},
+		"lowered limits":   {limit(func(l *myriad.FleetLimits) { l.MaxAgents = 0 }), myriad.ReasonEvicted, false},
+		"drained":          {func(r *rig, _ string) { r.close() }, myriad.ReasonShutdown, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				r := newRig(t, quick, inProcess).begin()
 				defer r.close()
 				r.packets("a", "b", "c")
 				w := r.wake("a")
-				id := r.board.get("a").instance.id
+				i := r.board.get("a").instance
 				w.Release()
 				time.Sleep(2 * time.Second) // past its minimum life
-				end(r, id)
+				c.end(r, i.id)
 				synctest.Wait()
-				if r.Awake("a") != nil {
-					t.Error("it is awake")
+				if l := r.board.get("a"); c.again != (l != nil) || l != nil && l.instance == i {
+					t.Errorf("awake is %v", l)
 				}
 				r.Manager.mu.Lock()
-				_, there := r.instances[id]
-				r.Manager.mu.Unlock()
-				if there {
-					t.Error("the books still have it")
+				defer r.Manager.mu.Unlock()
+				if _, there := r.instances[i.id]; there || !i.permit.returned || !i.over || i.running != nil {
+					t.Errorf("in the books: %t, permit %+v, over %t, running %v", there, i.permit, i.over, i.running)
+				}
+				if i.reason != c.reason || i.machine.state() != stopped {
+					t.Errorf("it is %s: %s", i.machine.state(), i.reason)
+				}
+				if lives := len(r.instances); r.lives != lives {
+					t.Errorf("%d lives of %d instances", r.lives, lives)
 				}
 			})
 		})

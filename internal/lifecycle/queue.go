@@ -8,15 +8,22 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-// queue is who waits for room, by priority, then age, then id. It is guarded by Manager.mu.
+// queue is who waits for room, by priority, then age, then id; those asked for only in passing come after all others. It is guarded by Manager.mu.
 type queue struct {
 	waiting  []*instance
 	shown    int           // of them, those that wait for all to see
+	passing  int           // of them, those asked for only in passing, which are not shown
 	turnover time.Duration // between two who left for a start, lately; 0 when unknown
 	lastTurn time.Time
 }
 
 func inOrder(a, b *instance) int {
+	if a.passing != b.passing {
+		if a.passing {
+			return 1
+		}
+		return -1
+	}
 	return cmp.Or(cmp.Compare(b.entry.Priority, a.entry.Priority), a.entry.QueuedAt.Compare(b.entry.QueuedAt), cmp.Compare(a.id, b.id))
 }
 
@@ -25,6 +32,9 @@ func (q *queue) add(i *instance) {
 	q.waiting = slices.Insert(q.waiting, at, i)
 	if i.waits {
 		q.shown++
+	}
+	if i.passing {
+		q.passing++
 	}
 }
 
@@ -36,6 +46,9 @@ func (q *queue) remove(i *instance) bool {
 	q.waiting = slices.Delete(q.waiting, at, at+1)
 	if i.waits {
 		q.shown--
+	}
+	if i.passing {
+		q.passing--
 	}
 	return true
 }
@@ -52,15 +65,27 @@ func (q *queue) raise(i *instance, priority int) {
 	}
 }
 
+// need has an entry that waits be one of an asker that needs it, not one asked for only in passing.
+func (q *queue) need(i *instance) {
+	lined := q.remove(i)
+	i.passing = false
+	if lined {
+		q.add(i)
+	}
+}
+
+// needed says whether anybody waits who was not only asked for in passing.
+func (q *queue) needed() bool { return len(q.waiting) > q.passing }
+
 // order is who goes first. Whoever has waited longer than patience goes before all who have not, whatever their priority: a stream of
-// urgent entries must not starve the others. Patience 0 is endless.
+// urgent entries must not starve the others. Those asked for only in passing stay last, however long they wait. Patience 0 is endless.
 func (q *queue) order(patience time.Duration) []*instance {
 	order := slices.Clone(q.waiting)
 	if patience <= 0 {
 		return order
 	}
 	limit := time.Now().Add(-patience)
-	overdue := func(i *instance) bool { return i.entry.QueuedAt.Before(limit) }
+	overdue := func(i *instance) bool { return !i.passing && i.entry.QueuedAt.Before(limit) }
 	slices.SortStableFunc(order, func(a, b *instance) int {
 		switch x, y := overdue(a), overdue(b); {
 		case x && y:
@@ -118,6 +143,11 @@ func (m *Manager) makePlace() bool {
 	}
 	m.halt(i, myriad.ReasonEvicted, nil)
 	return true
+}
+
+// crowdedInPassing says whether as many wait that were only asked for in passing as may wait in the queue beside them. mu is held.
+func (m *Manager) crowdedInPassing() bool {
+	return m.queue.passing > 0 && m.queue.passing >= m.limits.MaxQueue
 }
 
 // patience is how long an entry waits before it goes before those of higher priority. mu is held.

@@ -246,3 +246,11 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, f)
 }
+
+// limit changes how many may be awake.
+func (r *rig) limit(n int) {
+	r.t.Helper()
+	if _, err := r.SetLimits(context.Background(), func(l *myriad.FleetLimits) { l.MaxAgents = n }); err != nil {
+		r.t.Fatal(err)
+	}
+}

@@ -70,7 +70,7 @@ func (m *Manager) tick() {
 		case ready:
 			m.tickReady(&a, i)
 		case queued:
-			if most := millis(m.limits.QueueMaxAgeMS); most > 0 && i.waits && a.due(i.entry.QueuedAt.Add(most)) {
+			if most := millis(m.limits.QueueMaxAgeMS); most > 0 && (i.waits || i.passing) && a.due(i.entry.QueuedAt.Add(most)) {
 				m.tooOld(i)
 			} else if i.waits && most > 0 {
 				a.due(i.entry.QueuedAt.Add(most / 2)) // then it goes before others
@@ -127,7 +127,7 @@ func (m *Manager) tickReady(a *agenda, i *instance) {
 // tooOld drops an entry that has waited for longer than anybody will want it. mu is held.
 func (m *Manager) tooOld(i *instance) {
 	e := myriad.Errorf(myriad.TaskErrFleetFull, "no room for agent %s in %s: it waits no longer", i.agent, millis(m.limits.QueueMaxAgeMS))
-	e.RetryAfter = m.estimate(m.queue.shown)
+	e.RetryAfter = m.estimate(max(1, m.queue.shown)) // one asked for in passing is not shown
 	m.halt(i, myriad.ReasonAge, e)
 }
 

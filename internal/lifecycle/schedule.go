@@ -10,7 +10,7 @@ import (
 // schedule gives room to those who wait, in order, until there is none; for the others idle instances are put to sleep, as many as they need
 // beside what is ending already. Nobody overtakes: while the first cannot have its room, it is kept for it. mu is held.
 func (m *Manager) schedule() {
-	m.unmet = false
+	m.unmet, m.starved = false, nil
 	if m.phase == running {
 		m.trim()
 		m.admit()
@@ -65,7 +65,7 @@ func (m *Manager) admit() {
 		for !later.plus(need).within(m.room.bounds) {
 			used := m.room.leaving
 			if !m.evict(millis(m.limits.MinLifeMS), i.agent, i.passing) {
-				m.unmet = true
+				m.unmet, m.starved = true, i
 				return
 			}
 			later = later.minus(m.room.leaving.minus(used))
@@ -121,7 +121,7 @@ func (m *Manager) evict(minLife time.Duration, forWhom string, passing bool) boo
 
 // mayGo says whether an instance has been ready for long enough to give way. Who was only asked for in passing gives way to all others at once. mu is held.
 func (i *instance) mayGo(minLife time.Duration, passing bool) bool {
-	return i.passing && !passing || i.aliveFor() >= minLife
+	return i.inPassing() && !passing || i.aliveFor() >= minLife
 }
 
 // forLimits says that an instance was evicted for nobody, because more was out than the limits allow.
@@ -147,8 +147,11 @@ func (m *Manager) yield(l *live, unit int64) bool {
 		return false
 	}
 	forWhom, passing := forLimits, false
-	if waiting := m.queue.order(m.patience()); len(waiting) > 0 && !m.room.over() {
-		forWhom, passing = waiting[0].agent, waiting[0].passing
+	if !m.room.over() {
+		if m.starved == nil || m.starved.machine.state() != queued {
+			return false // it has left meanwhile: whoever is next is found when the unit is back
+		}
+		forWhom, passing = m.starved.agent, m.starved.passing
 	}
 	if !i.mayGo(millis(m.limits.MinLifeMS), passing) && !m.room.over() {
 		l.settle(unit)

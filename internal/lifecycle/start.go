@@ -211,7 +211,9 @@ func (m *Manager) rise(i *instance, running myriad.Instance) bool {
 	i.packet = &packet // its agent is the card, so that it is in memory once
 	old := m.takeOver(i)
 	m.move(i, ready, "")
+	i.passing = i.inPassing() // of the stretch before, if there was one
 	i.live = newLive(m, i, &packet.Agent)
+	i.live.passing.Store(i.passing)
 	i.live.held.Store(onePin * int64(len(i.askers)))
 	m.board.put(i.agent, i.live)
 	m.tellMissing(i, missing)

@@ -62,6 +62,27 @@ func TestStatus(t *testing.T) {
 	})
 }
 
+// Instances of this process cannot tell what they use, so they are not asked: nothing is under way for them when their number is read.
+func TestPartsOfThisProcessAreNotAsked(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, quick, inProcess)
+		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{noUsage: time.Hour} }
+		r.begin()
+		defer r.close()
+		r.packets("a", "b")
+		r.use("a")
+		r.use("b")
+		at := time.Now()
+		s, asks := r.snapshot()
+		if len(s.Instances) != 2 || slices.ContainsFunc(asks, func(a *usageAsk) bool { return a != nil }) {
+			t.Errorf("%d instances, questions %v", len(s.Instances), asks)
+		}
+		if s = r.Status(t.Context()); s.Instances[0].Usage != nil || time.Since(at) > 0 {
+			t.Errorf("%+v after %v", s.Instances[0], time.Since(at))
+		}
+	})
+}
+
 // A bug: instances that did not say what they use were asked once more by every Status, in goroutines that nobody waited for.
 func TestAnInstanceIsAskedOnceAtATime(t *testing.T) {
 	bubble(t, func(t *testing.T) {

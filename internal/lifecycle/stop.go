@@ -167,8 +167,9 @@ func (m *Manager) RestartInstance(ctx context.Context, id string) error {
 		return myriad.Errorf(myriad.CodeConflict, "instance %s of agent %s is %s: there is nothing to restart", id, i.agent, state)
 	case m.resident(i.agent).next == i || !i.buried.IsZero() && m.resident(i.agent).now != nil:
 		return myriad.Errorf(myriad.CodeConflict, "agent %s has another instance", i.agent)
-	case state == ready && m.replace(i, myriad.ReasonOperator):
-	default:
+	}
+	m.need(i) // an operator does
+	if i.machine.state() != ready || !m.replace(i, myriad.ReasonOperator) {
 		m.forgive(i.agent)
 		m.succeed(i, myriad.ReasonOperator)
 	}
@@ -182,7 +183,7 @@ func (m *Manager) replace(i *instance, reason string) bool {
 	if r.next != nil {
 		return true
 	}
-	if r.now != i || len(m.queue.waiting) > 0 {
+	if r.now != i || m.queue.needed() {
 		return false
 	}
 	limits := bounded(i.packet.Agent.Template.Limits, m.limits)
@@ -192,7 +193,7 @@ func (m *Manager) replace(i *instance, reason string) bool {
 	}
 	next := m.newInstance("", i.agent)
 	next.entry = myriad.QueueEntry{ID: next.id, Kind: myriad.QueueWake, Agent: i.agent, Concept: i.entry.Concept, QueuedAt: time.Now().UTC()}
-	next.packet, next.host, next.limits, next.heir = i.packet, i.host, limits, reason
+	next.packet, next.host, next.limits, next.heir, next.passing = i.packet, i.host, limits, reason, i.inPassing()
 	m.instances[next.id] = next
 	r.next = next
 	m.grant(next, p)
@@ -211,6 +212,9 @@ func (m *Manager) succeed(i *instance, reason string) {
 	next := m.newInstance("", i.agent)
 	next.entry = i.entry
 	next.entry.ID, next.entry.Kind, next.entry.QueuedAt, next.entry.Priority = next.id, myriad.QueueWake, time.Now().UTC(), maxPriority
+	if i.inPassing() {
+		next.passing, next.wanted = true, make(chan struct{})
+	}
 	m.inherit(next, i)
 	m.halt(i, reason, nil)
 	m.settleIn(next)

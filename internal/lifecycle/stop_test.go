@@ -13,8 +13,8 @@ import (
 
 // Stopping takes an agent out of routing at once, lets its jobs end, and only then ends it.
 func TestStopDrains(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newRig(t, quick)
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
+		r := newRig(t, quick, way)
 		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{stopTakes: time.Second} }
 		r.begin()
 		defer r.close()
@@ -58,8 +58,8 @@ func TestStopDrains(t *testing.T) {
 }
 
 func TestStopGrace(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newRig(t, quick)
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
+		r := newRig(t, quick, way)
 		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{stopTakes: time.Hour} }
 		r.begin()
 		defer r.close()
@@ -79,8 +79,8 @@ func TestStopGrace(t *testing.T) {
 
 // An operator's stop reaches an instance in every state.
 func TestStopAnywhere(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newRig(t, quick)
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
+		r := newRig(t, quick, way)
 		r.rt.conduct = func(req myriad.StartRequest) conduct {
 			return conduct{readyAfter: 10 * time.Second, neverReady: req.Packet.Agent.Name == "never", startTakes: time.Second}
 		}
@@ -139,8 +139,8 @@ func TestStopAnywhere(t *testing.T) {
 
 // A stop in the very moment in which an instance becomes ready is a stop.
 func TestStopAsItBecomesReady(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newRig(t, quick)
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
+		r := newRig(t, quick, way)
 		r.rt.conduct = func(req myriad.StartRequest) conduct {
 			return conduct{asked: func() {
 				ctx, cancel := context.WithCancel(context.Background())
@@ -162,8 +162,8 @@ func TestStopAsItBecomesReady(t *testing.T) {
 }
 
 func TestRestartInstance(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newRig(t, quick)
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
+		r := newRig(t, quick, way)
 		var broken atomic.Bool
 		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{readyAfter: time.Second, neverReady: broken.Load()} }
 		r.begin()
@@ -226,10 +226,10 @@ func TestRestartInstance(t *testing.T) {
 
 // Draining meets instances in every state, and what is asked meanwhile.
 func TestDrain(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
 		limits := quick
 		limits.MaxAgents = 4
-		r := newRig(t, limits)
+		r := newRig(t, limits, way)
 		r.rt.conduct = func(req myriad.StartRequest) conduct {
 			switch req.Packet.Agent.Name {
 			case "starting":
@@ -287,8 +287,8 @@ func TestDrainBeforeStart(t *testing.T) {
 
 // When Drain's time is over there is no grace left.
 func TestDrainInAHurry(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newRig(t, quick)
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
+		r := newRig(t, quick, way)
 		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{stopTakes: time.Hour} }
 		r.begin()
 		r.packets("a")
@@ -310,8 +310,8 @@ func TestDrainInAHurry(t *testing.T) {
 
 // What cannot be stopped is named, and its record stays for the next start.
 func TestDrainGivesUp(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newRig(t, quick)
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
+		r := newRig(t, quick, way)
 		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{stopFails: 1000} }
 		r.begin()
 		r.packets("a")
@@ -323,7 +323,7 @@ func TestDrainGivesUp(t *testing.T) {
 		r.stop()
 		r.over.Wait()
 		synctest.Wait()
-		if r.store.recorded() != 1 {
+		if records := r.store.recorded(); records != 1 && !r.hosts[0].brief { // of what is a part of this process there never was one
 			t.Error("the record is gone, the instance is not")
 		}
 	})
@@ -331,8 +331,8 @@ func TestDrainGivesUp(t *testing.T) {
 
 // Stopping and starting at once, from everywhere, leaves nothing behind.
 func TestStopWhileStarting(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newRig(t, quick)
+	eitherWay(t, func(t *testing.T, way func(*Config)) {
+		r := newRig(t, quick, way)
 		r.rt.conduct = func(myriad.StartRequest) conduct {
 			return conduct{startTakes: time.Millisecond, readyAfter: 3 * time.Millisecond}
 		}

@@ -37,7 +37,7 @@ func (a *usageAsk) wait(ctx context.Context) *myriad.Usage {
 	}
 }
 
-// askUsage asks those of the instances that run what they use, and gives the questions by their place. Where one is under way it is joined, and when that
+// askUsage asks those of the instances that run beside this process what they use, and gives the questions by their place. Where one is under way it is joined, and when that
 // one has been out for too long, the instance is passed over. mu is held.
 func (m *Manager) askUsage(all []*instance, now time.Time) []*usageAsk {
 	asks := make([]*usageAsk, len(all))
@@ -46,6 +46,7 @@ func (m *Manager) askUsage(all []*instance, now time.Time) []*usageAsk {
 		switch {
 		case i.asked != nil && now.Sub(i.asked.at) < usageTime:
 			asks[at] = i.asked
+		case i.host != nil && i.host.brief: // a part of this process has no usage of its own to tell, and there may be thousands of them
 		case i.asked == nil && i.running != nil && m.phase == running:
 			i.asked = &usageAsk{running: i.running, at: now, done: make(chan struct{})}
 			asks[at] = i.asked

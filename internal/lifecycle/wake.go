@@ -29,6 +29,9 @@ func (m *Manager) Wake(ctx context.Context, req myriad.WakeRequest, done func(my
 		return
 	}
 	if l := m.board.get(req.Agent.Name); l != nil && l.take(onePin) {
+		if !req.Passing {
+			l.need()
+		}
 		done(l.woken(0))
 		return
 	}
@@ -71,26 +74,57 @@ func (m *Manager) flight(req myriad.WakeRequest) (*instance, error) {
 	}
 	if r := m.residents[name]; r != nil {
 		if r.now != nil {
-			m.queue.raise(r.now, req.Priority)
-			r.now.passing = r.now.passing && req.Passing
-			return r.now, nil
+			return r.now, m.attend(r.now, req)
 		}
 		if left := time.Until(r.coolUntil); left > 0 {
 			return nil, coolingDown(name, r.fault, left)
 		}
 	}
-	if m.crowded() {
+	if req.Passing && m.crowdedInPassing() || !req.Passing && m.crowded() {
 		return nil, m.full(name)
 	}
 	i := m.newInstance("", name)
-	i.entry = myriad.QueueEntry{ID: i.id, Kind: req.Kind, Concept: req.Concept, Agent: name, Intent: req.Intent, Priority: req.Priority, QueuedAt: time.Now().UTC()}
-	if i.entry.Kind != myriad.QueueGrow || i.entry.Concept == "" {
-		i.entry.Kind = myriad.QueueWake
+	i.entry = entryOf(i.id, req)
+	if i.passing = req.Passing; i.passing {
+		i.wanted = make(chan struct{})
 	}
-	i.passing = req.Passing
 	m.settleIn(i)
 	m.spawn(i)
 	return i, nil
+}
+
+// entryOf is the place in the queue of who is woken for that request.
+func entryOf(id string, req myriad.WakeRequest) myriad.QueueEntry {
+	e := myriad.QueueEntry{ID: id, Kind: req.Kind, Concept: req.Concept, Agent: req.Agent.Name, Intent: req.Intent, Priority: req.Priority,
+		QueuedAt: time.Now().UTC()}
+	if e.Kind != myriad.QueueGrow || e.Concept == "" {
+		e.Kind = myriad.QueueWake
+	}
+	return e
+}
+
+// attend has an instance that is there already serve one more request. Where it was only asked for in passing and this one needs it, its place is this
+// one's from now on, as if nobody had asked before. mu is held.
+func (m *Manager) attend(i *instance, req myriad.WakeRequest) error {
+	waiting := i.passing && i.machine.state() == queued
+	switch {
+	case req.Passing || !waiting:
+		m.queue.raise(i, req.Priority)
+		if !req.Passing {
+			m.need(i)
+		}
+		return nil
+	case m.crowded():
+		return m.full(i.agent)
+	}
+	lined := m.queue.remove(i)
+	i.entry = entryOf(i.id, req)
+	m.need(i)
+	if lined {
+		m.queue.add(i)
+		m.schedule() // it may have room that those in passing do not make for one another
+	}
+	return nil
 }
 
 // settleIn makes an instance its agent's present one, in place of one that failed. mu is held.
@@ -185,10 +219,12 @@ func (m *Manager) losePatience(a *asker) {
 	}
 }
 
-// pass takes an instance out of the queue that was only asked for in passing, and whose askers have all passed. mu is held.
+// pass takes an instance out of the queue that was only asked for in passing, and whose askers have all passed. Nobody was told of it, so nobody is
+// told a reason. mu is held.
 func (m *Manager) pass(i *instance) {
 	if i.passing && len(i.askers) == 0 && i.machine.state() == queued {
-		m.halt(i, myriad.ReasonEvicted, nil)
+		m.halt(i, "", nil)
+		m.schedule() // nobody gives way for it any more
 	}
 }
 
@@ -220,8 +256,11 @@ func (m *Manager) answerAll(i *instance, err error) {
 	}
 }
 
-// inherit moves the askers of one instance to another. mu is held.
+// inherit moves the askers of one instance to another, and whether it is needed. mu is held.
 func (m *Manager) inherit(to, from *instance) {
+	if !from.inPassing() {
+		m.need(to)
+	}
 	for a := range from.askers {
 		to.await(a)
 	}
