@@ -90,3 +90,28 @@ func TestMovesAreLogged(t *testing.T) {
 		}
 	})
 }
+
+// What no instance of this process can have in force is a warning once, and an event for each of them; for other runtimes each is a warning.
+func TestMissingLimitsAreAWarningOnceInThisProcess(t *testing.T) {
+	for name, c := range map[string]struct {
+		way      func(*Config)
+		warnings int
+	}{"this process": {inProcess, 1}, "others": {func(*Config) {}, 2}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var out bytes.Buffer
+				r := newRig(t, quick, c.way, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
+				r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{unenforced: []string{"cpu"}} }
+				r.begin()
+				r.packets("a", "b")
+				r.use("a")
+				r.use("b")
+				r.close()
+				if got := strings.Count(out.String(), "limits are not in force"); got != c.warnings {
+					t.Errorf("%d warnings, not %d", got, c.warnings)
+				}
+				wantSame(t, "told", r.told(myriad.KindUnenforced), []string{"a > cpu", "b > cpu"})
+			})
+		})
+	}
+}

@@ -18,9 +18,10 @@ import (
 // host is a runtime with what the Manager has to know of it.
 type host struct {
 	myriad.Runtime
-	name  string
-	slots chan struct{} // held while an instance starts
-	brief bool          // its instances end with this process, and only by Stop before that
+	name   string
+	slots  chan struct{} // held while an instance starts
+	warned string        // the limits that were last told not to be in force; guarded by Manager.mu
+	brief  bool          // its instances end with this process, and only by Stop before that
 
 	recovery  chan struct{} // of one place; held while the runtime tells what an earlier life left
 	recovered atomic.Bool   // set by whoever holds recovery
@@ -242,16 +243,22 @@ func (m *Manager) takeOver(i *instance) (old *instance) {
 	return old
 }
 
-// tellMissing tells once which limits are not in force. mu is held.
+// tellMissing tells once which limits are not in force. What is so for every instance of this process, by nature, is a warning for the first of them
+// alone: the fleet's status and the metrics show it for each. mu is held.
 func (m *Manager) tellMissing(i *instance, missing []string) {
 	if len(missing) == 0 || i.missing != nil {
 		return
 	}
 	i.missing = append([]string(nil), missing...)
 	names := strings.Join(missing, ", ")
+	level := slog.LevelWarn
+	if i.host.brief && i.host.warned == names {
+		level = slog.LevelDebug
+	}
+	i.host.warned = names
 	m.out.post(notice{
 		event: myriad.Event{Kind: myriad.KindUnenforced, At: time.Now(), Agent: i.agent, Instance: i.id, Runtime: i.host.name, Reason: names},
-		level: slog.LevelWarn, text: "limits are not in force",
+		level: level, text: "limits are not in force",
 		attrs: []slog.Attr{slog.String("agent", i.agent), slog.String("instance", i.id), slog.String("runtime", i.host.name), slog.String("limits", names)},
 	})
 }
