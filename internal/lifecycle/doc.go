@@ -21,7 +21,7 @@
 //
 // # Who gets room
 //
-// schedule.go gives room to those who wait, by priority, then age, and puts the longest idle instances to sleep for them (evict.go): never one
+// schedule.go gives room to those who wait, by priority, then age, and puts the longest idle instances to sleep for them: never one
 // with a lease or a pin, never one younger than its minimum life. While somebody waits whom no idle instance can make room for, the next
 // instance to fall idle gives way in the very moment it does, so a busy fleet does not starve the queue. An instance that was woken is pinned
 // for everybody who asked for it until they have their answers, so two agents that need the same room take turns and each gets its work done.
