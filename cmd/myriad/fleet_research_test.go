@@ -65,7 +65,7 @@ func TestGrowthInAFullFleet(t *testing.T) {
 	go func() { working <- one(t, c, "work", "do", g.args()) }()
 	g.holds(t)
 	r := one(t, c, "strange kettle", "define", nil)
-	if r.Status != myriad.StatusNeurogenesisSuccess || r.ErrorCode != myriad.TaskErrNoAgent {
+	if r.Status != myriad.StatusNeurogenesisSuccess || r.ErrorCode != myriad.TaskErrFleetFull || r.Extra.RetryAfterMS != 5000 {
 		t.Errorf("got %s", r.AppendJSON(nil))
 	}
 	if q := fleetOf(t, c).Queue; len(q) > 0 {
