@@ -49,11 +49,10 @@ func (r *run) wakeUp(i int32, asleep, awake []myriad.Candidate) (g granted, ok b
 		r.o.cfg.Waker.Wake(r.ctx, myriad.WakeRequest{Agent: asleep[0].Agent, Kind: myriad.QueueWake, Concept: task.ConceptKey, Intent: task.IntentKey,
 			Priority: task.Priority, Deadline: r.patience(i)}, done)
 	}, func(a myriad.Woken) (granted, bool, []int32) {
-		if !r.pin(i, a.Release) {
+		if !r.pin(i, a.Release, time.Since(from)) {
 			return granted{}, false, nil
 		}
 		w := &r.tasks[i]
-		w.busy += time.Since(from)
 		w.cold += a.Cold
 		if a.Err == nil && a.Agent != nil {
 			up := asleep[0]
@@ -102,12 +101,16 @@ func asleepFailure(agent string, err error) *failure {
 		message: fmt.Sprintf("agent %q could not be woken: %v", agent, err)}
 }
 
-// pin keeps what unpins an agent until the task is settled; false when it already is, and then the agent is unpinned at once.
-func (r *run) pin(i int32, release func()) bool {
+// pin keeps what unpins an agent until the task is settled, and counts the time that it took to get it; false when the task is settled already, and then
+// the agent is unpinned at once. The time is counted under the lock: whoever ends the run sums it up, also for tasks that are in other hands.
+func (r *run) pin(i int32, release func(), took time.Duration) bool {
 	w := &r.tasks[i]
 	r.mu.Lock()
 	over := r.over.Load() || w.phase == phaseDone
 	before := w.release
+	if !over {
+		w.busy += took
+	}
 	if !over && release != nil {
 		w.release = release
 		if before != nil {
@@ -136,11 +139,10 @@ func (r *run) grow(i int32) (g granted, ok bool, more []int32) {
 		r.o.cfg.Grower.Grow(r.ctx, myriad.GrowRequest{Concept: task.ConceptKey, Display: task.Concept, Intent: task.IntentKey, Priority: task.Priority,
 			Deadline: r.deadline}, done)
 	}, func(growth myriad.Growth) (granted, bool, []int32) {
-		if !r.pin(i, growth.Release) {
+		if !r.pin(i, growth.Release, time.Since(from)) {
 			return granted{}, false, nil
 		}
 		w := &r.tasks[i]
-		w.busy += time.Since(from)
 		w.cold += growth.Cold
 		if growth.Agent == nil && growth.ErrorCode == myriad.TaskErrRunDeadline {
 			r.end(cutDeadline) // the grower's clock was a little ahead of ours

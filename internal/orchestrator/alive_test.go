@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -240,5 +241,28 @@ func TestGrowingComesToNothing(t *testing.T) {
 	growth = myriad.Growth{Status: myriad.StatusNeurogenesisFailed}
 	if r := w.do(task{"fallback": map[string]any{"value": 1}}).Results[0]; !r.Succeeded || r.Provenance.Source != myriad.SourceDefault {
 		t.Errorf("got %s", r.AppendJSON(nil))
+	}
+}
+
+// A bug that the race detector finds: what a task had waited for its agent was counted while the end of its run summed it up.
+func TestAwakeWhileTheRunEnds(t *testing.T) {
+	w := newWorld(t)
+	w.finds(asleep("Sleepy"))
+	for range 300 {
+		ctx, leave := context.WithCancel(t.Context())
+		begin := make(chan struct{})
+		var both sync.WaitGroup
+		w.cfg.Waker = wakerFunc(func(_ context.Context, c myriad.WakeRequest, done func(myriad.Woken)) {
+			up := *c.Agent
+			up.Endpoint, up.Dormant = "http://127.0.0.1:9/query", false
+			both.Go(func() { <-begin; done(myriad.Woken{Agent: &up, Release: func() {}}) })
+			both.Go(func() { <-begin; leave() })
+			close(begin)
+		})
+		if _, err := w.Do(ctx, myriad.RunRequest{Body: body(task{})}); err != nil {
+			t.Fatal(err)
+		}
+		both.Wait()
+		leave()
 	}
 }
