@@ -40,7 +40,7 @@ func (s *server) newFleet(sink myriad.Sink) (err error) {
 // newRuntimes makes what instances run in, in the order in which they are asked whether they can host a packet.
 func (s *server) newRuntimes() ([]myriad.Runtime, error) {
 	f := s.cfg.Fleet
-	learned := func(instance, agent string, k myriad.Knowledge) { s.fleet.Learned(instance, agent, k) }
+	learned := func(instance, agent string, k myriad.Knowledge) error { return s.fleet.Learned(instance, agent, k) }
 	var all []myriad.Runtime
 	if f.KnowledgeRuntime == config.KnowledgeInProcess {
 		inproc, err := inprocrt.New(inprocrt.Config{Logger: s.log, Learned: learned})

@@ -8,7 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,31 +72,53 @@ func hostedPacket() (p myriad.Packet, err error) {
 	return p, nil
 }
 
-// hosted is a knowledge agent that says at /learned what it was told, so that its packet can follow it when its container goes.
+// hosted is a knowledge agent whose container is to go when POST /retire comes: it says what it was told, so that its packet can follow, and
+// from then on refuses to be told more, which would go with the container.
 type hosted struct {
 	*inprocrt.KnowledgeAgent
-	nonce   string
-	learned atomic.Bool
+	nonce string
+
+	mu      sync.Mutex        // guards what follows
+	learned *myriad.Knowledge // nil until it was told something
+	retired bool
 }
 
 func newHosted(p myriad.Packet, nonce string) (*hosted, error) {
 	h := &hosted{nonce: nonce}
-	a, err := inprocrt.NewKnowledge(p, inprocrt.KnowledgeOptions{Nonce: nonce, Learned: func(string, myriad.Knowledge) { h.learned.Store(true) }})
+	a, err := inprocrt.NewKnowledge(p, inprocrt.KnowledgeOptions{Nonce: nonce, Learned: h.learn})
 	h.KnowledgeAgent = a
 	return h, err
 }
 
+func (h *hosted) learn(agent string, k myriad.Knowledge) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.retired {
+		return myriad.Errorf(myriad.CodeUnavailable, "agent %s is about to end here, and learns nothing more: tell its next instance", agent)
+	}
+	h.learned = &k
+	return nil
+}
+
+func (h *hosted) retire() *myriad.Knowledge {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.retired = true
+	return h.learned
+}
+
 func (h *hosted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/learned" || r.Method != http.MethodGet {
+	if r.URL.Path != "/retire" || r.Method != http.MethodPost {
 		h.KnowledgeAgent.ServeHTTP(w, r)
 		return
 	}
-	if !h.learned.Load() {
+	learned := h.retire()
+	if learned == nil {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"nonce": h.nonce, "knowledge": h.Knowledge()}) // who asked may be gone
+	_ = json.NewEncoder(w).Encode(map[string]any{"nonce": h.nonce, "knowledge": learned}) // who asked may be gone
 }
 
 // host serves h on ln, which it closes, until ctx ends; then jobs under way may finish within the grace.

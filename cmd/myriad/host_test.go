@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,24 +71,33 @@ func TestHost(t *testing.T) {
 	}
 }
 
-func fetched(t *testing.T, method, url, body string) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+// exchanged sends a body of JSON on a connection of its own, and gives what came back.
+func exchanged(method, url, body string) (resp *http.Response, reply string, err error) {
+	req, err := http.NewRequestWithContext(context.Background(), method, url, strings.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		return nil, "", err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
+	if resp, err = http.DefaultClient.Do(req); err != nil {
+		return nil, "", err
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("HTTP %d: %s (%v)", resp.StatusCode, raw, err)
+	return resp, string(raw), err
+}
+
+// fetched is exchanged for those who cannot do without the reply.
+func fetched(t *testing.T, method, url, body string) string {
+	t.Helper()
+	resp, reply, err := exchanged(method, url, body)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return string(raw)
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("HTTP %d: %s", resp.StatusCode, reply)
+	}
+	return reply
 }
 
 // TestHostRefuses what it cannot host, and says why.
@@ -112,5 +122,52 @@ func TestHostRefuses(t *testing.T) {
 				t.Errorf("exit code %d: %s", code, errOut)
 			}
 		})
+	}
+}
+
+// TestHostRetires: before its container goes the host says what its agent was told, and from then on refuses to be told more.
+func TestHostRetires(t *testing.T) {
+	var p myriad.Packet
+	if err := json.Unmarshal([]byte(hostPacket(t)), &p); err != nil {
+		t.Fatal(err)
+	}
+	for _, lessons := range []int{0, 2} {
+		h, err := newHosted(p, "n-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := httptest.NewServer(h)
+		defer srv.Close()
+		for n := range lessons {
+			if !lectured(t, srv.URL+"/query", fmt.Sprint("subject", n), "a lesson") {
+				t.Fatal("refused too early")
+			}
+		}
+		for range 2 { // asking twice changes nothing
+			resp, body, err := exchanged(http.MethodPost, srv.URL+"/retire", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			status := resp.StatusCode
+			if lessons == 0 {
+				if status != http.StatusNoContent || body != "" {
+					t.Errorf("nothing was learned: HTTP %d %s", status, body)
+				}
+				continue
+			}
+			var said struct {
+				Nonce     string
+				Knowledge myriad.Knowledge
+			}
+			if err := json.Unmarshal([]byte(body), &said); err != nil || status != http.StatusOK || said.Nonce != "n-1" || len(said.Knowledge.Learned) != lessons || said.Knowledge.Concept != "tides" {
+				t.Errorf("HTTP %d %s", status, body)
+			}
+		}
+		if lectured(t, srv.URL+"/query", "subject", "too late") {
+			t.Error("a lesson that would go with the container was taken")
+		}
+		if body := fetched(t, http.MethodPost, srv.URL+"/query", `{"concept":"tides","intent":"define"}`); !strings.Contains(body, "rise and fall") {
+			t.Errorf("jobs are still answered: %s", body)
+		}
 	}
 }

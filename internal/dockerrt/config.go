@@ -25,9 +25,9 @@ type Config struct {
 	CallTimeout time.Duration // for one exchange with the daemon; 30 s
 	Parallel    int           // containers that are created and started at once, the rest wait; 4
 	Logger      *slog.Logger  // slog.Default()
-	// Learned is told what the knowledge agent of an instance has been told, when that is stopped in order, so that its packet can follow. It is
-	// called by Stop and must be quick. Nil is nobody.
-	Learned func(instance, agent string, k myriad.Knowledge)
+	// Learned takes what the knowledge agent of an instance has been told, when that is stopped in order, so that its packet can follow. It is
+	// called by Stop and must be quick; what it refuses is lost with the container. Nil is nobody.
+	Learned func(instance, agent string, k myriad.Knowledge) error
 }
 
 func (c Config) withDefaults() Config {

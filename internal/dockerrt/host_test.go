@@ -71,8 +71,9 @@ func TestLearnedFollows(t *testing.T) {
 		k               myriad.Knowledge
 	}
 	var told []lesson
-	b := newBench(t, Config{HostImage: hostImage(t), Learned: func(instance, agent string, k myriad.Knowledge) {
+	b := newBench(t, Config{HostImage: hostImage(t), Learned: func(instance, agent string, k myriad.Knowledge) error {
 		told = append(told, lesson{instance, agent, k})
+		return nil
 	}})
 	i := b.awake(t, b.request(knowing("the rise and fall of the sea")))
 	stop(t, i, patience)

@@ -13,26 +13,26 @@ import (
 // maxLearned bounds what an agent host says it has learned; a packet that it came from is not larger.
 const maxLearned = 32 << 20 // bytes
 
-// hear asks the agent host of a knowledge packet what its agent was told, and passes it on. What cannot be heard is lost with the container.
+// hear retires the agent of a knowledge packet: it learns nothing from then on, and what it was told is passed on. What cannot be heard is lost
+// with the container.
 func (i *instance) hear(ctx context.Context) {
 	if i.r.cfg.Learned == nil || i.label.kind != myriad.TemplateKnowledge || i.address == "" || i.gone() || ctx.Err() != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	k, err := i.learned(ctx)
-	if err != nil {
-		i.log.Warn("what an agent in a container has learned cannot be asked for, and is lost", slog.Any("error", err))
-		return
+	k, err := i.retire(ctx)
+	if err == nil && k != nil {
+		err = i.r.cfg.Learned(i.label.instance, i.label.agent, *k)
 	}
-	if k != nil {
-		i.r.cfg.Learned(i.label.instance, i.label.agent, *k)
+	if err != nil {
+		i.log.Warn("what an agent in a container has learned is lost with it", slog.Any("error", err))
 	}
 }
 
-// learned is what the agent knows when it was told something; else nil.
-func (i *instance) learned(ctx context.Context) (*myriad.Knowledge, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.address+"/learned", nil)
+// retire gives what the agent knows when it was told something; else nil.
+func (i *instance) retire(ctx context.Context) (*myriad.Knowledge, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+i.address+"/retire", nil)
 	if err != nil {
 		return nil, err
 	}

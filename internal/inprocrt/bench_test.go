@@ -37,7 +37,7 @@ func packed(t testing.TB) []byte {
 // TestAnAwakeAgentIsSmall holds the heap of one, its packet included, against the 4 KiB that it may cost.
 func TestAnAwakeAgentIsSmall(t *testing.T) {
 	const agents, bound = 2000, 4096
-	r := opened(t, Config{Learned: func(string, string, myriad.Knowledge) {}})
+	r := opened(t, Config{Learned: func(string, string, myriad.Knowledge) error { return nil }})
 	raw := packed(t)
 	started(t, r, "first", stored(t, raw)) // with the listener
 	used := func() uint64 {

@@ -88,10 +88,11 @@ func exchange(t testing.TB, url, body string, edit func(r *http.Request)) (*http
 func TestKnowledgeOverHTTP(t *testing.T) {
 	var mu sync.Mutex
 	var heard []string
-	r := opened(t, Config{Learned: func(instance, agent string, k myriad.Knowledge) {
+	r := opened(t, Config{Learned: func(instance, agent string, k myriad.Knowledge) error {
 		mu.Lock()
 		defer mu.Unlock()
 		heard = append(heard, instance+" "+agent+" "+k.Learned["history"].Content)
+		return nil
 	}})
 	p := tides("factbase_basic")
 	i := started(t, r, "01890a5d-ac96-774b-bcce-b302099a8057", p)

@@ -17,9 +17,10 @@ import (
 // KnowledgeOptions are the settings of a KnowledgeAgent. The zero value is usable.
 type KnowledgeOptions struct {
 	Nonce string // echoed on /health as the proof of being this instance; "" is none
-	// Learned is told when the agent has been told something, with all that it knows then. It is called by the request that taught the
-	// agent, one call at a time, and must be quick. k is shared and must not be changed. Nil is nobody.
-	Learned func(agent string, k myriad.Knowledge)
+	// Learned takes what the agent is told, with all that it will know then, into safe keeping. It is called by the request that teaches the
+	// agent, one call at a time, and must be quick. k is shared and must not be changed. After an error the agent has learned nothing, and the
+	// request is answered with it. Nil is nobody.
+	Learned func(agent string, k myriad.Knowledge) error
 }
 
 // KnowledgeAgent answers from the knowledge of a packet (wire facts 2.3 and 2.4, "Dynamic agents"). It is an http.Handler, safe for concurrent
@@ -35,10 +36,7 @@ type KnowledgeAgent struct {
 
 	known atomic.Pointer[myriad.Knowledge] // what it points at, maps and lists included, never changes
 
-	mu      sync.Mutex // guards the writing of known, and what follows
-	version int64      // counts the changes of known
-	told    int64      // the version that opts.Learned was told last
-	telling bool       // a request is calling opts.Learned
+	mu sync.Mutex // held from a lesson's judgement until it is known
 }
 
 // NewKnowledge makes the agent of a packet of knowledge; any other packet is CodeInvalid. A template id that is unknown is as

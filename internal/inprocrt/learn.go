@@ -35,7 +35,6 @@ func (k *KnowledgeAgent) update(body []byte) (int, message) {
 	if err != nil {
 		return myriad.ErrorCode(err).HTTPStatus(), k.failure(err.Error())
 	}
-	k.announce()
 	return http.StatusOK, message{
 		"agent_name": k.name, "status": myriad.StatusSuccess, "message": fmt.Sprintf("learned %s about %s", kind, display(k.known.Load())),
 		"new_confidence": confidence,
@@ -69,7 +68,7 @@ func decodeLesson(body []byte) (kind string, told myriad.Learn, err error) {
 	return kind, told, nil
 }
 
-// learn adds to what is known, and returns the confidence that comes of it.
+// learn adds to what is known, once opts.Learned has it, and returns the confidence that comes of it.
 func (k *KnowledgeAgent) learn(kind string, told myriad.Learn) (float64, error) {
 	if len(told.Content) > MaxLearnedBytes {
 		return 0, myriad.Errorf(myriad.CodeTooLarge, "content has at most %d bytes", MaxLearnedBytes)
@@ -84,8 +83,12 @@ func (k *KnowledgeAgent) learn(kind string, told myriad.Learn) (float64, error) 
 	if outgrows(after, before) {
 		return 0, myriad.Errorf(myriad.CodeTooLarge, "an agent learns at most %d types of knowledge and %d bytes in all", MaxLearned, MaxLearnedTotal)
 	}
+	if k.opts.Learned != nil {
+		if err := k.opts.Learned(k.name, *after); err != nil {
+			return 0, err
+		}
+	}
 	k.known.Store(after)
-	k.version++
 	return after.ConfidenceScore, nil
 }
 
@@ -122,38 +125,4 @@ func learnedBytes(known *myriad.Knowledge) (n int) {
 		n += len(name) + len(l.Content)
 	}
 	return n
-}
-
-// announce tells opts.Learned what is known, until it has heard the newest. A request that finds another one telling leaves it to that.
-func (k *KnowledgeAgent) announce() {
-	if k.opts.Learned == nil {
-		return
-	}
-	for {
-		known := k.toTell()
-		if known == nil {
-			return
-		}
-		func() {
-			defer k.toldIt()
-			k.opts.Learned(k.name, *known)
-		}()
-	}
-}
-
-// toTell is what has to be told by the caller, who then says toldIt; nil when there is nothing, or another one is telling.
-func (k *KnowledgeAgent) toTell() *myriad.Knowledge {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.telling || k.told == k.version {
-		return nil
-	}
-	k.telling, k.told = true, k.version
-	return k.known.Load()
-}
-
-func (k *KnowledgeAgent) toldIt() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.telling = false
 }

@@ -80,11 +80,12 @@ func TestAPacketThatFollowsGoesOn(t *testing.T) {
 	p := tides("factbase_basic")
 	original := *p.Agent.Template.Knowledge
 	var last myriad.Knowledge
-	k := knows(t, p, KnowledgeOptions{Learned: func(agent string, known myriad.Knowledge) {
+	k := knows(t, p, KnowledgeOptions{Learned: func(agent string, known myriad.Knowledge) error {
 		if agent != p.Agent.Name {
 			t.Errorf("told of %s", agent)
 		}
 		last = known
+		return nil
 	}})
 	learned(t, k, "definition", "surer", 0.95)
 	learned(t, k, "history", "old", 0.15)
@@ -107,6 +108,25 @@ func TestAPacketThatFollowsGoesOn(t *testing.T) {
 	if got := learned(t, again, "history", "older", 0.55); math.Abs(got-0.75) > 1e-12 {
 		t.Errorf("the mean goes on at %g", got)
 	}
+}
+
+// TestWhatIsNotKeptIsNotLearned: who teaches is told so, and may come back.
+func TestWhatIsNotKeptIsNotLearned(t *testing.T) {
+	var refusal error = myriad.Errorf(myriad.CodeUnavailable, "not here")
+	k := knows(t, tides("factbase_basic"), KnowledgeOptions{Learned: func(string, myriad.Knowledge) error { return refusal }})
+	before := k.Knowledge()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/update_knowledge", strings.NewReader(`{"knowledge_type":"history","content":"mills"}`))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	k.ServeHTTP(w, r)
+	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"message":"not here"`) || w.Header().Get("Retry-After") != "1" {
+		t.Errorf("HTTP %d %s, Retry-After %q", w.Code, w.Body, w.Header().Get("Retry-After"))
+	}
+	if !reflect.DeepEqual(k.Knowledge(), before) {
+		t.Errorf("learned all the same: %+v", k.Knowledge())
+	}
+	refusal = nil
+	learned(t, k, "history", "mills", 0.5)
 }
 
 func TestLearningIsBounded(t *testing.T) {
@@ -151,7 +171,7 @@ func TestConcurrentLearning(t *testing.T) {
 		var mu sync.Mutex
 		var heard myriad.Knowledge
 		busy := false
-		k, err := NewKnowledge(tides("factbase_basic"), KnowledgeOptions{Learned: func(_ string, known myriad.Knowledge) {
+		k, err := NewKnowledge(tides("factbase_basic"), KnowledgeOptions{Learned: func(_ string, known myriad.Knowledge) error {
 			mu.Lock()
 			if busy {
 				t.Error("two calls of Learned at once")
@@ -161,6 +181,7 @@ func TestConcurrentLearning(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			heard, busy = known, false
+			return nil
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -176,7 +197,6 @@ func TestConcurrentLearning(t *testing.T) {
 					if _, err := k.learn(fmt.Sprintf("t%d_%d", teacher, n/teachers%3), lessons[n]); err != nil {
 						t.Error(err)
 					}
-					k.announce()
 					tell(k.known.Load(), typeSummary) // a reader
 				}
 			})
@@ -205,7 +225,7 @@ func FuzzBodies(f *testing.F) {
 		`{"collaboration_type":"function_execution","target_concept":"tidal power"}`, `{"query_type":"a","intent":null}`, "{\"knowledge_type\":\"\xff\",\"content\":\"\xff\"}"} {
 		f.Add([]byte(s))
 	}
-	k := knows(f, tides("factbase_enhanced"), KnowledgeOptions{Learned: func(string, myriad.Knowledge) {}})
+	k := knows(f, tides("factbase_enhanced"), KnowledgeOptions{Learned: func(string, myriad.Knowledge) error { return nil }})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, path := range []string{"/update_knowledge", "/collaborate", "/query", "/synthesize"} {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(string(body)))

@@ -72,6 +72,9 @@ func send(w http.ResponseWriter, status int, body message) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(raw)+1))
+	if status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", "1")
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(append(raw, '\n')) // the caller may be gone; there is nobody left to tell
 }

@@ -15,10 +15,10 @@ import (
 // Config is what a Runtime is made from. Its zero value is usable.
 type Config struct {
 	Logger *slog.Logger // slog.Default()
-	// Learned is told when an agent has been told something in one of its instances, with all that it knows there then, so that its packet can
-	// follow. It is called by the request that taught the agent, one call at a time for each instance, and must be quick. k is shared and must not be
-	// changed.
-	Learned func(instance, agent string, k myriad.Knowledge)
+	// Learned takes what an agent is told in one of its instances, with all that it will know there then, so that its packet can follow. It is
+	// called by the request that teaches the agent, one call at a time for each instance, and must be quick. k is shared and must not be changed.
+	// After an error the agent has learned nothing, and the request is answered with it.
+	Learned func(instance, agent string, k myriad.Knowledge) error
 }
 
 // Runtime hosts instances in this process. It is a myriad.Runtime.
@@ -108,7 +108,7 @@ func (r *Runtime) handler(req myriad.StartRequest) (http.Handler, error) {
 	case t != nil && t.Kind == myriad.TemplateKnowledge:
 		opts := KnowledgeOptions{Nonce: req.Nonce}
 		if tell, id := r.cfg.Learned, req.InstanceID; tell != nil {
-			opts.Learned = func(agent string, k myriad.Knowledge) { tell(id, agent, k) }
+			opts.Learned = func(agent string, k myriad.Knowledge) error { return tell(id, agent, k) }
 		}
 		return NewKnowledge(req.Packet, opts)
 	case t != nil && t.Kind == myriad.TemplateHandler:

@@ -102,7 +102,7 @@ func TestAge(t *testing.T) {
 		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{readyAfter: time.Second} }
 		r.begin()
 		defer r.close()
-		r.packets("a")
+		r.programs("a")
 		w := r.wake("a")
 		old := w.Agent.Endpoint
 		time.Sleep(53 * time.Minute)
@@ -141,7 +141,7 @@ func TestAgeWithoutRoom(t *testing.T) {
 		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{neverReady: broken.Load()} }
 		r.begin()
 		defer r.close()
-		r.packets("a")
+		r.programs("a")
 		r.use("a")
 		time.Sleep(67 * time.Minute)
 		wantSame(t, "hibernated", r.states(), nil)
@@ -189,5 +189,30 @@ func TestAgeIsJittered(t *testing.T) {
 		if len(at) < 4 {
 			t.Errorf("20 instances ended in %d minutes", len(at))
 		}
+	})
+}
+
+// A stop in the very moment in which an instance has failed and its askers are told is a stop: nothing of it is shown any more.
+func TestStopAsItFails(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, quick)
+		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{neverReady: true} }
+		r.begin()
+		defer r.close()
+		r.packets("a")
+		told := make(chan error, 1)
+		r.Wake(context.Background(), wakeOf("a"), func(w myriad.Woken) {
+			for _, i := range r.Status(context.Background()).Instances {
+				ctx, cancel := context.WithCancel(context.Background())
+				cancel() // this is called by the one who is to end it
+				if err := r.StopInstance(ctx, i.ID); err != nil {
+					t.Error(err)
+				}
+			}
+			told <- w.Err
+		})
+		wantCode(t, "never ready", <-told, myriad.TaskErrStart)
+		synctest.Wait()
+		wantSame(t, "the fleet", r.states(), nil)
 	})
 }

@@ -73,6 +73,14 @@ func (rt *fakeRuntime) Start(ctx context.Context, req myriad.StartRequest) (myri
 	if rt.recovers == 0 || rt.recoverErr != nil {
 		rt.mistake("started %s before Recover", i.agent)
 	}
+	if learns(&req.Packet) {
+		i.learns = true
+		for _, other := range rt.alive {
+			if other.learns && other.agent == i.agent {
+				rt.mistake("%s learns and has two instances at once", i.agent)
+			}
+		}
+	}
 	if rt.alive[i.id] != nil {
 		rt.mistake("two instances are called %s", i.id)
 	}
@@ -167,7 +175,7 @@ func (rt *fakeRuntime) instanceOf(agent string) *fakeInstance {
 
 // leave adds an instance that an earlier life left alive.
 func (rt *fakeRuntime) leave(id, agent string, revision int64, limits myriad.Limits, c conduct) *fakeInstance {
-	i := &fakeInstance{rt: rt, id: id, agent: agent, conduct: c, began: time.Now(), exited: make(chan struct{})}
+	i := &fakeInstance{rt: rt, id: id, agent: agent, learns: true, conduct: c, began: time.Now(), exited: make(chan struct{})}
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.alive[id] = i
@@ -178,6 +186,7 @@ func (rt *fakeRuntime) leave(id, agent string, revision int64, limits myriad.Lim
 type fakeInstance struct {
 	rt        *fakeRuntime
 	id, agent string
+	learns    bool
 	conduct   conduct
 	began     time.Time
 	exited    chan struct{}

@@ -55,7 +55,7 @@ func (m *Manager) outdate(agent string, revision int64) {
 			i.dated = true
 		}
 	}
-	m.lessons.forget(agent)
+	m.lessons.take(agent)
 }
 
 // follow has instances of one revision of a packet count as ones of a later revision, with which they agree.

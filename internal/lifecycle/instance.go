@@ -46,6 +46,7 @@ type instance struct {
 	passing bool      // only those asked for it who are served as well without it; while it is ready, live.passing says whether that still holds
 	resting bool      // it crashed, and waits to be started again
 	buried  time.Time // when it failed for good
+	cleared bool      // it is to be forgotten as soon as it is buried
 	crashes int       // restarts after crashes
 	dated   bool      // its packet was written anew or deleted since
 	fault   string    // why it failed

@@ -46,11 +46,22 @@ func (l *lessons) of(name string) *myriad.Knowledge {
 	return l.pending[name]
 }
 
-// forget drops what waits for an agent.
-func (l *lessons) forget(name string) {
+// take drops what waits for an agent, and gives it.
+func (l *lessons) take(name string) *myriad.Knowledge {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	k := l.pending[name]
 	delete(l.pending, name)
+	return k
+}
+
+// putBack has what was taken wait again, unless it is nothing, or something newer came.
+func (l *lessons) putBack(name string, k *myriad.Knowledge) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k != nil && l.pending[name] == nil {
+		l.pending[name] = k
+	}
 }
 
 // wrote drops what was written, unless something newer came.
@@ -69,22 +80,69 @@ func (l *lessons) names() []string {
 	return slices.Collect(maps.Keys(l.pending))
 }
 
-// Learned has the packet of a knowledge agent follow what the agent was told in an instance. It is written behind, at most a second late, and before
-// Drain returns; the instance goes on. Of an instance whose packet was written anew or deleted since it is dropped, because it would undo that. When too many
-// wait it is lost and told so.
-func (m *Manager) Learned(instance, agent string, k myriad.Knowledge) {
+// Learned takes what a knowledge agent was told in an instance, with all that it knows then, and has its packet follow: it is written behind, at most a
+// second late, and before Drain returns; the instance goes on, and the agent's next one knows it. CodeUnavailable, with nothing taken, when the agent's
+// packet was written anew or deleted since, because that would be undone, when the instance is not the agent's present one, and when too many wait.
+func (m *Manager) Learned(instance, agent string, k myriad.Knowledge) error {
 	m.mu.Lock()
-	i := m.instances[instance]
-	dated := i != nil && i.dated
-	kept := !dated && m.lessons.add(agent, &k)
+	i := m.learners[agent]
+	present := i != nil && i.id == instance && !i.dated
+	kept := present && m.lessons.add(agent, &k)
 	m.mu.Unlock()
 	switch {
 	case kept:
 		signal(m.lessons.some)
-	case dated:
-		m.cfg.Logger.Info("what an agent learned is dropped, for its packet was written anew", "agent", agent, "instance", instance)
-	default:
-		m.lose(agent, "knowledge")
+		return nil
+	case present:
+		return myriad.Errorf(myriad.CodeUnavailable, "agent %s learns nothing now: what %d agents have learned waits to be written", agent, mostLessons)
+	}
+	return myriad.Errorf(myriad.CodeUnavailable, "this instance of agent %s learns nothing more, for its packet was written anew: tell its next instance", agent)
+}
+
+// learns says whether an agent can be told something that its packet has to follow.
+func learns(p *myriad.Packet) bool {
+	return p != nil && p.Agent.Template != nil && p.Agent.Template.Kind == myriad.TemplateKnowledge
+}
+
+// enrol makes an instance the one of its agent that may learn, once nothing is left of the one before: what that was told last is in the packet from which
+// this one starts. So an agent that learns never has two instances that know different things.
+func (m *Manager) enrol(i *instance) error {
+	gone := m.former(i)
+	if gone == nil {
+		return nil // as nearly always
+	}
+	deadline := time.NewTimer(m.cfg.StartTimeout)
+	defer deadline.Stop()
+	for ; gone != nil; gone = m.former(i) {
+		select {
+		case <-gone:
+		case <-i.halted:
+			return context.Canceled
+		case <-deadline.C:
+			return myriad.Errorf(myriad.CodeDeadline, "its former instance has not ended in %s", m.cfg.StartTimeout)
+		}
+	}
+	return nil
+}
+
+// former is closed when the instance of an agent has ended that may still learn; it is nil when there is none, and i may learn from now on.
+func (m *Manager) former(i *instance) (gone <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !learns(i.packet) {
+		return nil
+	}
+	if former := m.learners[i.agent]; former != nil && former != i {
+		return former.whenGone()
+	}
+	m.learners[i.agent] = i
+	return nil
+}
+
+// retire has an instance of which nothing is left learn no more. mu is held.
+func (m *Manager) retire(i *instance) {
+	if m.learners[i.agent] == i {
+		delete(m.learners, i.agent)
 	}
 }
 
@@ -145,7 +203,7 @@ func (m *Manager) settle(ctx context.Context, name string) bool {
 // taught is a packet with what its agent learned and the row does not hold yet.
 func (m *Manager) taught(p myriad.Packet) myriad.Packet {
 	k := m.lessons.of(p.Agent.Name)
-	if k == nil || p.Agent.Template == nil || p.Agent.Template.Kind != myriad.TemplateKnowledge {
+	if k == nil || !learns(&p) {
 		return p
 	}
 	template := *p.Agent.Template
@@ -154,8 +212,7 @@ func (m *Manager) taught(p myriad.Packet) myriad.Packet {
 	return p
 }
 
-// learn writes what waits for an agent to its packet, whose instance is up to date already. An agent that is gone, or holds no knowledge any
-// more, has nothing to learn.
+// learn writes what waits for an agent to its packet, whose instance is up to date already.
 func (m *Manager) learn(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -164,24 +221,33 @@ func (m *Manager) learn(ctx context.Context, name string) error {
 		return err
 	}
 	defer over()
+	p, err := m.writeLesson(ctx, name)
+	if p == nil {
+		return err
+	}
+	if err := m.show(ctx, *p, myriad.Guard{}); err != nil {
+		m.syncSoon()
+	}
+	return nil
+}
+
+// writeLesson writes what waits for an agent to its row, and gives the packet; nil when nothing did, because another has written it, or could not
+// be written. An agent that is gone, or holds no knowledge any more, has nothing to learn. The turn is held.
+func (m *Manager) writeLesson(ctx context.Context, name string) (*myriad.Packet, error) {
 	k := m.lessons.of(name)
 	if k == nil {
-		return nil // written by another
+		return nil, nil
 	}
 	p, err := m.cfg.Store.SetKnowledge(ctx, name, *k)
 	switch myriad.ErrorCode(err) {
 	case "":
-		m.lessons.wrote(name, k)
+		m.follow(p, p.Revision-1)
+		m.lessons.wrote(name, k) // after that: who starts from a packet in between finds it in one of the two
+		return &p, nil
 	case myriad.CodeNotFound, myriad.CodeInvalid:
 		m.lessons.wrote(name, k)
 		m.cfg.Logger.Warn("what an agent learned is dropped", "agent", name, "error", err)
-		return nil
-	default:
-		return err
+		return nil, nil
 	}
-	m.follow(p, p.Revision-1)
-	if err := m.show(ctx, p, myriad.Guard{}); err != nil {
-		m.syncSoon()
-	}
-	return nil
+	return nil, err
 }

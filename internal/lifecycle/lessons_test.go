@@ -3,81 +3,165 @@ package lifecycle
 import (
 	"context"
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/myriad-mind/myriad"
 )
 
+// teach tells an agent that is awake something.
+func (r *rig) teach(agent string, k myriad.Knowledge) error {
+	r.t.Helper()
+	l := r.board.get(agent)
+	if l == nil {
+		r.t.Fatalf("%s is not awake", agent)
+	}
+	return r.Learned(l.instance.id, agent, k)
+}
+
+// know is what agent a may know.
+func know(definition string) myriad.Knowledge {
+	return myriad.Knowledge{Concept: "about_a", PrimaryDefinition: definition}
+}
+
+// knows is the definition that the packet of an agent holds, and its revision.
+func (r *rig) knows(name string) (definition string, revision int64) {
+	r.t.Helper()
+	a, err := r.Agent(context.Background(), name)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return a.Template.Knowledge.PrimaryDefinition, a.Revision
+}
+
 func TestLearned(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, quick).begin()
-		ctx := context.Background()
-		r.packets("a", "b")
+		r.packets("a")
 		r.use("a")
-		know := func(n int) myriad.Knowledge {
-			return myriad.Knowledge{Concept: "about_a", PrimaryDefinition: fmt.Sprint("lesson ", n)}
-		}
-		known := func(name string) string {
-			a, err := r.Agent(ctx, name)
-			if err != nil {
+		for n := range 100 {
+			if err := r.teach("a", know(fmt.Sprint("lesson ", n))); err != nil {
 				t.Fatal(err)
 			}
-			return a.Template.Knowledge.PrimaryDefinition
-		}
-		for n := range 100 {
-			r.Learned("", "a", know(n))
 		}
 		time.Sleep(time.Second)
-		a, _ := r.Agent(ctx, "a")
-		if known("a") != "lesson 99" || a.Revision != 2 {
-			t.Errorf("%q at revision %d: lessons are put together", known("a"), a.Revision)
+		if k, revision := r.knows("a"); k != "lesson 99" || revision != 2 {
+			t.Errorf("%q at revision %d: lessons are put together", k, revision)
 		}
 		if r.Awake("a") == nil {
 			t.Error("restarted")
 		}
-		r.Learned("", "nobody", know(1)) // gone: nothing to learn
-		var broken sync.Mutex
-		fails := true
+		for _, nobody := range []string{"", "another"} {
+			if err := r.Learned(nobody, "a", know("from nobody")); myriad.ErrorCode(err) != myriad.CodeUnavailable {
+				t.Errorf("of the instance %q: %v", nobody, err)
+			}
+		}
+		if err := r.teach("a", know("the last lesson")); err != nil {
+			t.Fatal(err)
+		}
+		r.close()
+		p, err := r.store.Packet(context.Background(), "a")
+		if err != nil || p.Agent.Template.Knowledge.PrimaryDefinition != "the last lesson" {
+			t.Errorf("lost at the end: %+v, %v", p.Agent.Template.Knowledge, err)
+		}
+	})
+}
+
+// What cannot be written waits, within bounds; who would be lost past them is refused.
+func TestLessonsWaitForTheStore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, quick).begin()
+		defer r.close()
+		r.packets("a", "b")
+		r.use("a")
+		r.use("b")
+		var broken atomic.Bool
+		broken.Store(true)
 		r.store.failing(func(op, _ string) error {
-			broken.Lock()
-			defer broken.Unlock()
-			if fails && op == "SetKnowledge" {
+			if broken.Load() && op == "SetKnowledge" {
 				return myriad.Errorf(myriad.CodeUnavailable, "disk")
 			}
 			return nil
 		})
-		r.Learned("", "a", know(100))
-		time.Sleep(5 * time.Second)
-		broken.Lock()
-		fails = false
-		broken.Unlock()
-		time.Sleep(30 * time.Second)
-		if known("a") != "lesson 100" {
-			t.Errorf("not written when the store was back: %q", known("a"))
-		}
-		// A write of the whole agent is not overwritten by what was learned before.
-		r.Learned("", "a", know(101))
-		if _, err := r.PutAgent(ctx, agent("a"), myriad.Guard{}); err != nil {
+		if err := r.teach("a", know("a lesson")); err != nil {
 			t.Fatal(err)
 		}
+		for n := range mostLessons - 1 {
+			r.lessons.add(fmt.Sprint("x", n), &myriad.Knowledge{})
+		}
+		if err := r.teach("b", know("too much")); myriad.ErrorCode(err) != myriad.CodeUnavailable {
+			t.Errorf("more than may wait: %v", err)
+		}
+		if err := r.teach("a", know("a better lesson")); err != nil {
+			t.Errorf("in place of one that waits: %v", err)
+		}
 		time.Sleep(5 * time.Second)
-		if known("a") != "what it is" {
-			t.Errorf("overwritten: %q", known("a"))
+		broken.Store(false)
+		time.Sleep(30 * time.Second)
+		if k, _ := r.knows("a"); k != "a better lesson" {
+			t.Errorf("not written when the store was back: %q", k)
 		}
-		for n := range mostLessons + 5 {
-			r.Learned("", fmt.Sprint("x", n), know(n))
+		if n := len(r.lessons.names()); n > 0 {
+			t.Errorf("%d wait for agents that are gone", n)
 		}
-		if n := len(r.told(myriad.KindLost)); n != 5 {
-			t.Errorf("%d lost", n)
+	})
+}
+
+// A write of the whole agent is not overwritten by what was learned before, and is judged with it; one that changes nothing undoes no lesson.
+func TestLessonsAndWritesOfTheAgent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, quick).begin()
+		defer r.close()
+		ctx := context.Background()
+		r.packets("a")
+		r.use("a")
+		read, err := r.Agent(ctx, "a")
+		if err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
-		r.Learned("", "b", know(7))
-		r.close()
-		p, err := r.store.Packet(ctx, "b")
-		if err != nil || p.Agent.Template.Knowledge.PrimaryDefinition != "lesson 7" {
-			t.Errorf("lost at the end: %+v, %v", p.Agent.Template.Knowledge, err)
+		if err := r.teach("a", know("a lesson")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.PutAgent(ctx, read, myriad.Guard{Revision: read.Revision}); myriad.ErrorCode(err) != myriad.CodePrecondition {
+			t.Errorf("the revision that was read before the lesson: %v", err)
+		}
+		if k, revision := r.knows("a"); k != "a lesson" || revision != 2 || r.Awake("a") == nil {
+			t.Errorf("%q at revision %d, awake %+v", k, revision, r.Awake("a"))
+		}
+		if err := r.teach("a", know("another lesson")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.PutAgent(ctx, read, myriad.Guard{}); err != nil {
+			t.Fatal(err)
+		}
+		if r.Awake("a") != nil {
+			t.Error("who knows what was written over is still there")
+		}
+		time.Sleep(5 * time.Second)
+		if k, _ := r.knows("a"); k != "what it is" {
+			t.Errorf("overwritten: %q", k)
+		}
+		r.use("a")
+		if read, err = r.Agent(ctx, "a"); err != nil {
+			t.Fatal(err)
+		}
+		r.store.failing(func(op, _ string) error {
+			if op == "PutPacket" { // a lesson that comes at this moment
+				return r.teach("a", know("a late lesson"))
+			}
+			return nil
+		})
+		if _, err := r.PutAgent(ctx, read, myriad.Guard{}); err != nil {
+			t.Fatal(err)
+		}
+		r.store.failing(nil)
+		if r.Awake("a") == nil {
+			t.Error("ended for a write that changed nothing")
+		}
+		time.Sleep(5 * time.Second)
+		if k, _ := r.knows("a"); k != "a late lesson" {
+			t.Errorf("%q: a write that changed nothing undid a lesson", k)
 		}
 	})
 }
@@ -104,7 +188,9 @@ func TestWokenWithItsLessons(t *testing.T) {
 					return nil
 				})
 			}
-			r.Learned("", "a", myriad.Knowledge{Concept: "about_a", PrimaryDefinition: "a lesson"})
+			if err := r.teach("a", know("a lesson")); err != nil {
+				t.Fatal(err)
+			}
 			if err := r.StopInstance(context.Background(), r.Status(context.Background()).Instances[0].ID); err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +210,9 @@ func TestLessonsOfAnEarlierPacketAreDropped(t *testing.T) {
 			r := newRig(t, quick)
 			r.rt.conduct = func(req myriad.StartRequest) conduct {
 				return conduct{stopTakes: time.Second, stopping: func() {
-					r.Learned(req.InstanceID, "a", myriad.Knowledge{Concept: "about_a", PrimaryDefinition: "an old lesson"})
+					if err := r.Learned(req.InstanceID, "a", know("an old lesson")); myriad.ErrorCode(err) != myriad.CodeUnavailable {
+						t.Errorf("an old lesson: %v", err)
+					}
 				}}
 			}
 			ctx := context.Background()
@@ -174,7 +262,9 @@ func TestLessonsOfWhoWaitedForRoom(t *testing.T) {
 			t.Fatal(w.Err)
 		}
 		defer w.Release()
-		r.Learned(r.board.get("b").instance.id, "b", myriad.Knowledge{Concept: "about_b", PrimaryDefinition: "a lesson"})
+		if err := r.teach("b", myriad.Knowledge{Concept: "about_b", PrimaryDefinition: "a lesson"}); err != nil {
+			t.Fatal(err)
+		}
 		time.Sleep(2 * time.Second)
 		if b, err := r.Agent(ctx, "b"); err != nil || b.Template.Knowledge.PrimaryDefinition != "a lesson" {
 			t.Errorf("%+v, %v", b.Template.Knowledge, err)

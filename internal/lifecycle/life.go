@@ -88,10 +88,13 @@ func (m *Manager) conclude(i *instance) {
 	m.answerAll(i, myriad.Errorf(myriad.TaskErrStart, "agent %s was stopped before it was awake", i.agent))
 	m.leave(i)
 	if i.machine.state() == failed {
-		m.bury(i)
+		if m.bury(i); i.cleared {
+			m.exhume(i)
+		}
 	} else {
 		delete(m.instances, i.id)
 	}
+	m.retire(i)
 	if i.over = true; i.gone != nil {
 		close(i.gone)
 	}

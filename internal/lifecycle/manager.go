@@ -51,6 +51,7 @@ type Manager struct {
 	starved   *instance            // the first who waits for whom none can; nil when it is the limits alone
 	residents map[string]*resident // by agent: whatever is remembered of it
 	instances map[string]*instance // by id: all that have not stopped
+	learners  map[string]*instance // by agent that learns: the one instance of which something may be left, which alone is told things
 	due       time.Time            // when Run looks again; zero is never
 	lives     int                  // instances whose life is not over; it has no goroutine while it pauses
 	lifeless  chan struct{}        // closed by the last of them, while ending
@@ -70,7 +71,7 @@ func New(cfg Config) (*Manager, error) {
 	m := &Manager{
 		cfg: cfg, packets: packets, epoch: time.Now(), limits: cfg.Limits, out: outbox{sink: cfg.Sink, log: cfg.Logger},
 		kick: make(chan struct{}, 1), unsync: make(chan struct{}, 1), drained: make(chan struct{}),
-		residents: map[string]*resident{}, instances: map[string]*instance{}, lifeless: make(chan struct{}),
+		residents: map[string]*resident{}, instances: map[string]*instance{}, learners: map[string]*instance{}, lifeless: make(chan struct{}),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.kill, m.killNow = context.WithCancel(context.Background())

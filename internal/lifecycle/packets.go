@@ -25,7 +25,7 @@ func (m *Manager) PutAgent(ctx context.Context, a myriad.Agent, g myriad.Guard) 
 		return myriad.Agent{}, err
 	}
 	defer over()
-	old, found, err := m.packet(ctx, a.Name)
+	old, found, err := m.latest(ctx, a.Name)
 	if err != nil {
 		return myriad.Agent{}, err
 	}
@@ -37,6 +37,17 @@ func (m *Manager) PutAgent(ctx context.Context, a myriad.Agent, g myriad.Guard) 
 		return m.unpack(ctx, a, g, old)
 	}
 	return m.cfg.Graph.PutAgent(ctx, a, g)
+}
+
+// latest is packet, with what the agent has learned until now, on which a guard is judged. The turn is held.
+func (m *Manager) latest(ctx context.Context, name string) (p myriad.Packet, found bool, err error) {
+	if wrote, err := m.writeLesson(ctx, name); err != nil {
+		return myriad.Packet{}, false, err
+	} else if wrote != nil {
+		m.syncSoon() // should nothing come of the write
+		return *wrote, true, nil
+	}
+	return m.packet(ctx, name)
 }
 
 // packet reads a packet; found is false when there is none.
@@ -69,15 +80,20 @@ func (m *Manager) putPacket(ctx context.Context, a myriad.Agent, g myriad.Guard,
 	if err != nil {
 		return myriad.Agent{}, err
 	}
-	m.lessons.forget(a.Name) // what was learned before is not to overwrite this
+	same := found && alike(old.Agent, p.Agent)
+	var late *myriad.Knowledge
+	if !same {
+		late = m.lessons.take(a.Name) // of this moment; it is not to overwrite what was written
+	}
 	if err := m.show(ctx, p, cardGuard); refused(err) {
 		m.putBack(a.Name, old, found)
+		m.lessons.putBack(a.Name, late)
 		return myriad.Agent{}, err
 	} else if err != nil {
 		m.cfg.Logger.Warn("the graph may not show a packet yet", "agent", a.Name, "error", err)
 		m.syncSoon()
 	}
-	if found && alike(old.Agent, p.Agent) {
+	if same {
 		m.follow(p, old.Revision)
 	} else {
 		m.changed(p)
@@ -188,7 +204,7 @@ func (m *Manager) DeleteAgent(ctx context.Context, name string, g myriad.Guard) 
 		return myriad.Agent{}, err
 	}
 	defer over()
-	old, found, err := m.packet(ctx, name)
+	old, found, err := m.latest(ctx, name)
 	if err != nil {
 		return myriad.Agent{}, err
 	}

@@ -130,7 +130,7 @@ func TestPassingIsReplacedAsItIs(t *testing.T) {
 			r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{readyAfter: 2 * time.Second} }
 			r.begin()
 			defer r.close()
-			r.packets("a")
+			r.programs("a")
 			w := <-r.ask(t.Context(), inPassing("a"))
 			w.Release()
 			for r.rt.started("a") < 2 {

@@ -82,7 +82,7 @@ func TestWhatPausesEnds(t *testing.T) {
 			}
 		}, myriad.ReasonOperator, true},
 		"written anew": {func(r *rig, _ string) {
-			a := agent("a")
+			a := program("a")
 			a.Description = "another"
 			if _, err := r.PutAgent(r.t.Context(), a, myriad.Guard{}); err != nil {
 				r.t.Error(err)
@@ -108,7 +108,7 @@ func TestWhatPausesEnds(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				r := newRig(t, quick, inProcess).begin()
 				defer r.close()
-				r.packets("a", "b", "c")
+				r.programs("a", "b", "c")
 				w := r.wake("a")
 				i := r.board.get("a").instance
 				w.Release()

@@ -68,6 +68,7 @@ type leftover struct {
 	myriad.Left
 	host   *host
 	reason string // why it ends, if it is not adopted
+	dated  bool   // its packet is another one now, or may be
 }
 
 // recoverAll asks every runtime what is left. One that cannot tell, like a container daemon that is down, is asked again before it starts
@@ -164,7 +165,8 @@ func (m *Manager) takeIn(ctx context.Context, left []leftover) {
 		} else {
 			l.reason = myriad.ReasonShutdown
 		}
-		if err != nil || !found || packet.Revision != l.Revision || !m.adopt(l, packet) {
+		l.dated = err != nil || !found || packet.Revision != l.Revision
+		if l.dated || !m.adopt(l, packet) {
 			others = append(others, l)
 		}
 	}
@@ -177,11 +179,14 @@ func (m *Manager) takeIn(ctx context.Context, left []leftover) {
 func (m *Manager) book(l leftover, p *permit) *instance {
 	i := m.newInstance(l.InstanceID, l.Agent)
 	i.entry = myriad.QueueEntry{ID: i.id, Agent: i.agent}
-	i.host, i.limits, i.running, i.recorded, i.permit, i.decided = l.host, l.Limits, l.Instance, true, p, time.Now()
+	i.host, i.limits, i.running, i.recorded, i.permit, i.decided, i.dated = l.host, l.Limits, l.Instance, true, p, time.Now(), l.dated
 	if !l.StartedAt.IsZero() {
 		i.began = l.StartedAt
 	}
 	m.instances[i.id] = i
+	if m.learners[i.agent] == nil {
+		m.learners[i.agent] = i // whether it learns or not: nobody else does before it has ended
+	}
 	m.move(i, starting, "")
 	return i
 }

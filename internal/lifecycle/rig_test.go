@@ -181,11 +181,23 @@ func agent(name string) myriad.Agent {
 		Knowledge: &myriad.Knowledge{Concept: "about " + name, PrimaryDefinition: "what it is", ConfidenceScore: 1}}}
 }
 
+// program is an agent that learns nothing, so that it may have two instances while one takes the other's place.
+func program(name string) myriad.Agent {
+	a := agent(name)
+	a.Template = &myriad.Template{Kind: myriad.TemplateCommand, Command: []string{name}}
+	return a
+}
+
 // packets registers agents.
-func (r *rig) packets(names ...string) {
+func (r *rig) packets(names ...string) { r.t.Helper(); r.register(agent, names) }
+
+// programs registers agents that learn nothing.
+func (r *rig) programs(names ...string) { r.t.Helper(); r.register(program, names) }
+
+func (r *rig) register(as func(name string) myriad.Agent, names []string) {
 	r.t.Helper()
 	for _, name := range names {
-		if _, err := r.PutAgent(context.Background(), agent(name), myriad.Guard{}); err != nil {
+		if _, err := r.PutAgent(context.Background(), as(name), myriad.Guard{}); err != nil {
 			r.t.Fatal(err)
 		}
 	}

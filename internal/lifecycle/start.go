@@ -77,6 +77,9 @@ func (m *Manager) begin(i *instance) bool {
 
 // bring has the runtime start the instance and waits until it is ready. What the runtime gave is in i.running, also after an error.
 func (m *Manager) bring(i *instance) (myriad.Instance, error) {
+	if err := m.enrol(i); err != nil {
+		return nil, err
+	}
 	select {
 	case i.host.slots <- struct{}{}:
 	case <-i.halted:
@@ -110,6 +113,7 @@ func (m *Manager) launch(ctx context.Context, i *instance) error {
 	if err := m.recoverHost(ctx, i.host); err != nil {
 		return err
 	}
+	m.settle(ctx, i.agent) // what the former instance was told last
 	m.mu.Lock()
 	packet := m.taught(*i.packet)
 	m.mu.Unlock()

@@ -27,7 +27,7 @@ func (m *Manager) halt(i *instance, reason string, err error) {
 		m.move(i, draining, reason)
 	case failed:
 		if !i.resting { // nothing runs, and nobody waits
-			if !i.buried.IsZero() {
+			if i.cleared = i.buried.IsZero(); !i.cleared {
 				m.exhume(i)
 			}
 			return
@@ -150,7 +150,8 @@ func noInstance(id string) error {
 }
 
 // RestartInstance has the agent of an instance started anew, also while it cools down. The old instance serves until the new one is ready where
-// there is room for both; otherwise it ends first and the new one goes to the head of the queue. Askers go with it. It does not wait.
+// there is room for both and the agent does not learn; otherwise it ends first and the new one goes to the head of the queue. Askers go with it. It does
+// not wait.
 // CodeNotFound when there is no such instance, CodeConflict when it waits for room or is ending already.
 func (m *Manager) RestartInstance(ctx context.Context, id string) error {
 	m.lock()
@@ -177,13 +178,13 @@ func (m *Manager) RestartInstance(ctx context.Context, id string) error {
 }
 
 // replace starts a second instance of an agent that takes over from the first when it is ready. It is false when there is no room for it that
-// nobody waits for. mu is held.
+// nobody waits for, and for an agent that learns: what the first was told meanwhile, the second would not know. mu is held.
 func (m *Manager) replace(i *instance, reason string) bool {
 	r := m.resident(i.agent)
 	if r.next != nil {
 		return true
 	}
-	if r.now != i || m.queue.needed() {
+	if r.now != i || m.queue.needed() || learns(i.packet) {
 		return false
 	}
 	limits := bounded(i.packet.Agent.Template.Limits, m.limits)

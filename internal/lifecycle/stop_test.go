@@ -168,7 +168,7 @@ func TestRestartInstance(t *testing.T) {
 		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{readyAfter: time.Second, neverReady: broken.Load()} }
 		r.begin()
 		defer r.close()
-		r.packets("a", "b")
+		r.programs("a", "b")
 		restart := func() {
 			t.Helper()
 			for _, i := range r.Status(context.Background()).Instances {
