@@ -42,7 +42,7 @@ func synthesise(q Question, findings []Finding) myriad.Knowledge {
 	if len(definitions) > 0 {
 		k.PrimaryDefinition = lead + strings.Join(definitions, " | ")
 	} else {
-		k.PrimaryDefinition = "The concept \"" + q.Display + "\" needs further research: nobody who was asked could define it."
+		k.PrimaryDefinition = "The concept \"" + q.Display + "\" needs further research: nobody has defined it yet."
 	}
 	return k
 }
