@@ -27,7 +27,7 @@ func pageServer(t *testing.T) *client.Client {
 	return c
 }
 
-func writePage(t *testing.T, name, content string) {
+func writeText(t *testing.T, name, content string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func followPage(t *testing.T, shell string) (outs []string) {
 func TestKnowledgeOfTheReadme(t *testing.T) {
 	text := section(t, "README.md", "An agent that only knows something")
 	pageServer(t)
-	writePage(t, "agents.yaml", fenced(text, "yaml")[0])
+	writeText(t, "agents.yaml", fenced(text, "yaml")[0])
 	outs := followPage(t, fenced(text, "")[0])
 	if len(outs) != 2 || !strings.Contains(outs[1], "Energy that is taken from the tides.") {
 		t.Errorf("got %q", outs)
@@ -69,7 +69,7 @@ func TestKnowledgeOfTheReadme(t *testing.T) {
 func TestKnowledgePage(t *testing.T) {
 	file, telling := section(t, knowledgePage, "In a file"), section(t, knowledgePage, "Telling it more")
 	c := pageServer(t)
-	writePage(t, "agents.yaml", fenced(file, "yaml")[0])
+	writeText(t, "agents.yaml", fenced(file, "yaml")[0])
 	outs := followPage(t, fenced(file, "")[0])
 	if len(outs) != 3 || !strings.Contains(outs[1], "Energy that is taken from the tides.") || !strings.Contains(outs[2], "electricity, pumping") {
 		t.Fatalf("got %q", outs)
@@ -96,7 +96,7 @@ func TestKnowledgePage(t *testing.T) {
 // TestKnowledgePageAsAnAgentsFile: the server itself reads the page's file, as --agents has it.
 func TestKnowledgePageAsAnAgentsFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "agents.yaml")
-	writePage(t, file, fenced(section(t, knowledgePage, "In a file"), "yaml")[0])
+	writeText(t, file, fenced(section(t, knowledgePage, "In a file"), "yaml")[0])
 	s, c := startServer(t, func(cfg *config.Config) { cfg.Agents = file })
 	if err := s.loadAgents(t.Context()); err != nil {
 		t.Fatal(err)
@@ -129,10 +129,10 @@ func TestKnowledgePageInAContainer(t *testing.T) {
 		t.Fatalf("the page has lines that nobody checks: %s%s", shell[1], shell[2])
 	}
 	pageServer(t)
-	writePage(t, "agents.yaml", fenced(file, "yaml")[0])
+	writeText(t, "agents.yaml", fenced(file, "yaml")[0])
 	shown := followPage(t, "./myriad agents import agents.yaml\n./myriad "+fromServer[3]+"\n")[1]
 	for _, packet := range []string{fenced(text, "json")[0], fromServer[1] + shown + fromServer[2]} {
-		writePage(t, "packet.json", packet)
+		writeText(t, "packet.json", packet)
 		t.Setenv("MYRIAD_PACKET_FILE", "packet.json")
 		base, end := runHost(t, "agent Tidal_AI, revision 0,")
 		if got := fetched(t, http.MethodPost, base+"/query", `{"intent": "define"}`); !strings.Contains(got, "Energy that is taken from the tides.") {
