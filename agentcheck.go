@@ -23,8 +23,13 @@ const (
 // kept, and every rule that it breaks, in reading order: names trimmed, intents canonical, duplicates gone (concepts stay as they were
 // written; two are the same when their CanonicalConcept is), the defaults of protocol, type and status filled in, and Dormant told from
 // template and endpoint. The argument is not changed. Which networks an endpoint may be in is not judged here.
-func CheckAgent(a Agent) (Agent, []Mistake) {
-	var c agentCheck
+func CheckAgent(a Agent) (Agent, []Mistake) { return check(a, agentCheck{}) }
+
+// CheckKept is CheckAgent for an agent that is kept already and is written anew where it was, with what it has learned: how much it knows is not judged, so that one
+// that was taken when there was no bound lives on.
+func CheckKept(a Agent) (Agent, []Mistake) { return check(a, agentCheck{kept: true}) }
+
+func check(a Agent, c agentCheck) (Agent, []Mistake) {
 	a.Name = c.agentName(a.Name)
 	a.Endpoint = c.endpoint(a.Endpoint)
 	if a.Endpoint == "" && a.Template == nil {
@@ -71,7 +76,10 @@ func defaultType(a Agent) string {
 }
 
 // agentCheck collects mistakes.
-type agentCheck struct{ mistakes []Mistake }
+type agentCheck struct {
+	mistakes []Mistake
+	kept     bool // see CheckKept
+}
 
 func (c *agentCheck) add(path, rule string, args ...any) {
 	c.mistakes = append(c.mistakes, Mistake{Path: path, Rule: fmt.Sprintf(rule, args...)})
@@ -213,7 +221,7 @@ func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar })
 }
 
-func sortedKeys(m map[string]string) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for key := range m {
 		keys = append(keys, key)

@@ -161,6 +161,9 @@ func (c *agentCheck) knowledge(k *Knowledge) *Knowledge {
 		c.add("template.knowledge", "is what a knowledge agent answers from; it must be there")
 		return nil
 	}
+	if !c.kept {
+		c.knowledgeSize(k)
+	}
 	kept := *k
 	concept, err := CanonicalConcept(k.Concept)
 	if err != nil {

@@ -80,6 +80,20 @@ func TestGrowthInAFullFleet(t *testing.T) {
 	}
 }
 
+// TestGrowthOfWhomNobodyCouldAsk: a concept whose researchers are all turned away by their breakers is tried again in seconds, and the result says why.
+func TestGrowthOfWhomNobodyCouldAsk(t *testing.T) {
+	s, _ := startServer(t, capped(5, 0))
+	c := ownerOf(t, s.url(), s.cfg.Data)
+	put(t, c, researcher(t, "Library_AI", "what the shelves hold"))
+	if _, err := c.SetBreaker(t.Context(), "Library_AI", "open"); err != nil {
+		t.Fatal(err)
+	}
+	r := one(t, c, "strange kettle", "define", nil)
+	if r.Status != myriad.StatusNeurogenesisSuccess || r.ErrorCode != myriad.TaskErrCircuitOpen || r.Extra.RetryAfterMS != 5000 || !strings.Contains(r.ErrorMessage, "Library_AI") {
+		t.Errorf("got %s", r.AppendJSON(nil))
+	}
+}
+
 // TestAnOpenBreakerWakesNobody: an agent that would be turned away is not started to be told so; when its breaker lets calls through, it is.
 func TestAnOpenBreakerWakesNobody(t *testing.T) {
 	s, _ := startServer(t, capped(5, 0), func(c *config.Config) { c.Fleet.Grow = false })

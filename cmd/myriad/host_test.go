@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -38,19 +39,8 @@ func TestHost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(env[0], env[1])
 			t.Setenv("MYRIAD_NONCE", "n-1")
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			out, w := io.Pipe()
-			code := make(chan int, 1)
-			go func() {
-				code <- execute(ctx, []string{"host", "--listen", "127.0.0.1:0"}, strings.NewReader(""), w, w)
-				_ = w.Close()
-			}()
-			var line string
-			if _, err := fmt.Fscanf(out, "agent Tides, revision 3, listens at %s\n", &line); err != nil {
-				t.Fatal(err)
-			}
-			base := "http://" + line
+			base, end := runHost(t, "agent Tides, revision 3,")
+			defer end()
 			if body := fetched(t, http.MethodGet, base+"/health", ""); !strings.Contains(body, `"nonce":"n-1"`) {
 				t.Errorf("/health does not prove the instance: %s", body)
 			}
@@ -58,16 +48,36 @@ func TestHost(t *testing.T) {
 			if !strings.Contains(body, "rise and fall of the sea") {
 				t.Errorf("the answer is %s", body)
 			}
-			cancel()
-			select {
-			case got := <-code:
-				if got != exitOK {
-					t.Errorf("exit code %d", got)
-				}
-			case <-time.After(30 * time.Second):
-				t.Fatal("the host does not end")
-			}
 		})
+	}
+}
+
+// runHost runs the command until end, which wants it to end in order; greeting is what its first line begins with.
+func runHost(t *testing.T, greeting string) (base string, end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	out, w := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- execute(ctx, []string{"host", "--listen", "127.0.0.1:0"}, strings.NewReader(""), w, w)
+		_ = w.Close()
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	address, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), greeting+" listens at ")
+	if err != nil || !ok {
+		t.Fatalf("the host says %q, %v", line, err)
+	}
+	return "http://" + address, func() {
+		t.Helper()
+		cancel()
+		select {
+		case got := <-code:
+			if got != exitOK {
+				t.Errorf("exit code %d", got)
+			}
+		case <-time.After(30 * time.Second):
+			t.Error("the host does not end")
+		}
 	}
 }
 

@@ -13,16 +13,16 @@ import (
 	"github.com/myriad-mind/myriad/internal/config"
 )
 
-// section is the part of the README under a heading.
-func section(t *testing.T, heading string) string {
+// section is the part of a page under a heading.
+func section(t *testing.T, page, heading string) string {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	raw, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(page)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, ok := strings.Cut(string(raw), "\n## "+heading+"\n")
 	if !ok {
-		t.Fatalf("the README has no section %q", heading)
+		t.Fatalf("%s has no section %q", page, heading)
 	}
 	text, _, _ := strings.Cut(rest, "\n## ")
 	return text
@@ -52,7 +52,7 @@ func needPython(t *testing.T) {
 // TestScriptOfTheReadme does what the README says: the script, its one line, its YAML, and what comes of them.
 func TestScriptOfTheReadme(t *testing.T) {
 	needPython(t)
-	text := section(t, "A script as an agent")
+	text := section(t, "README.md", "A script as an agent")
 	python, yaml, shell := fenced(text, "python"), fenced(text, "yaml"), fenced(text, "")
 	if len(python) != 1 || len(yaml) != 2 || len(shell) != 1 {
 		t.Fatalf("the README has %d scripts, %d pieces of YAML and %d of shell", len(python), len(yaml), len(shell))

@@ -201,12 +201,12 @@ func TestResearch(t *testing.T) {
 		}
 	}
 	_, err := r.Research(t.Context(), b.Agent, "collaborate", nil)
-	if e, ok := err.(*myriad.Error); !ok || e.RetryAfter <= 0 || b.effects.Load() != 3 {
+	if e, ok := err.(*myriad.Error); !ok || e.Code != myriad.TaskErrCircuitOpen || e.RetryAfter <= 0 || b.effects.Load() != 3 {
 		t.Errorf("open: %v after %d calls", err, b.effects.Load())
 	}
 	busy := agentAt(t, "busy", answering(429, ``))
 	_, err = r.Research(t.Context(), busy.Agent, "collaborate", nil)
-	if e, ok := err.(*myriad.Error); !ok || e.RetryAfter != time.Second || r.slots.parked[busy.SlotKey()] != time.Second {
+	if e, ok := err.(*myriad.Error); !ok || e.Code != myriad.TaskErrParked || e.RetryAfter != time.Second || r.slots.parked[busy.SlotKey()] != time.Second {
 		t.Errorf("busy: %v", err)
 	}
 	if _, err = r.Research(t.Context(), agentAt(t, "C", answering(400, ``)).Agent, "collaborate", nil); myriad.ErrorCode(err) != myriad.CodeInvalid {
@@ -217,8 +217,11 @@ func TestResearch(t *testing.T) {
 	if _, err = r.Research(ctx, a, "collaborate", nil); myriad.ErrorCode(err) != myriad.CodeCancelled {
 		t.Errorf("cancelled: %v", err)
 	}
-	if _, err = r.Research(t.Context(), &myriad.Agent{Name: "D"}, "collaborate", nil); err == nil {
-		t.Error("no endpoint, no error")
+	if _, err = r.Research(t.Context(), &myriad.Agent{Name: "D"}, "collaborate", nil); myriad.ErrorCode(err) != myriad.TaskErrEndpoint {
+		t.Errorf("no endpoint: %v", err)
+	}
+	if _, err = r.Research(t.Context(), &myriad.Agent{Name: "E", Endpoint: "http://169.254.169.254/"}, "collaborate", nil); myriad.ErrorCode(err) != myriad.TaskErrDenied {
+		t.Errorf("a denied network: %v", err)
 	}
 }
 

@@ -41,7 +41,7 @@ func TestLease(t *testing.T) {
 	same(t, "rejections", reply.Rejections, []myriad.Rejection{{Agent: "A", Reason: myriad.RejectedAsleep}})
 	is(t, "failures counted", r.Breakers("A")[0].ConsecutiveFailures, 0)
 	_, err := r.Research(t.Context(), a.Agent, "/collaborate", []byte("{}"))
-	is(t, "research", myriad.ErrorCode(err), myriad.CodeUnavailable)
+	is(t, "research", myriad.ErrorCode(err), myriad.TaskErrAsleep)
 
 	reply = r.do(t.Context(), r.job("define", b.Agent, a.Agent)) // the retry finds nobody there: the failure before it tells more
 	is(t, "after a failure", reply.Outcome, myriad.OutcomeServerError)

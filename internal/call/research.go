@@ -13,17 +13,19 @@ import (
 
 // Research has one plain exchange with an agent beside its jobs, like POST /collaborate: path goes in place of the endpoint's /query, or
 // after its path. It passes breaker, timeout and transport, but neither slots nor retries, and returns the body of a 2xx, which may be
-// anything. Errors are *myriad.Error: CodeUnavailable for the agent's fault, with RetryAfter when its breaker is open, and when its instance is gone.
+// anything. Errors are *myriad.Error: CodeUnavailable for the agent's fault, CodeInvalid for a request that it refuses, CodeDeadline and CodeCancelled
+// at the end of ctx. When it was not asked at all they have a TaskErr word: TaskErrCircuitOpen, with RetryAfter, TaskErrAsleep when its instance is gone,
+// and what keeps the request here; so has TaskErrParked, with RetryAfter, for one that is told to wait.
 func (c *Caller) Research(ctx context.Context, a *myriad.Agent, path string, body []byte) ([]byte, error) {
 	release, awake := c.lease(a)
 	if !awake {
-		return nil, myriad.Errorf(myriad.CodeUnavailable, "ask agent %s: its instance was stopped before it could be asked", a.Name)
+		return nil, myriad.Errorf(myriad.TaskErrAsleep, "ask agent %s: its instance was stopped before it could be asked", a.Name)
 	}
 	defer release()
 	e := c.ends.of(a)
 	permit, err := e.breaker.Acquire()
 	if err != nil {
-		failed := myriad.Errorf(myriad.CodeUnavailable, "ask agent %s: %w", a.Name, err)
+		failed := myriad.Errorf(myriad.TaskErrCircuitOpen, "ask agent %s: %w", a.Name, err)
 		if open, ok := errors.AsType[*resilience.OpenError](err); ok {
 			failed.RetryAfter = open.RetryAfter
 		}
@@ -37,7 +39,7 @@ func (c *Caller) Research(ctx context.Context, a *myriad.Agent, path string, bod
 	}
 	row := judge(&x)
 	permit.Done(verdict(row.outcome))
-	failed := &myriad.Error{Code: researchCode(row.outcome), Message: "ask agent " + a.Name + ": " + row.say(&x), Err: x.err}
+	failed := &myriad.Error{Code: researchCode(row, x.err), Message: "ask agent " + a.Name + ": " + row.say(&x), Err: x.err}
 	if row.outcome == myriad.OutcomeToldToWait {
 		failed.RetryAfter = x.wait()
 		c.cfg.Slots.Park(e.key, failed.RetryAfter)
@@ -45,17 +47,21 @@ func (c *Caller) Research(ctx context.Context, a *myriad.Agent, path string, bod
 	return nil, failed
 }
 
-func researchCode(o myriad.Outcome) myriad.Code {
-	switch o.Class() {
-	case myriad.ClassCaller:
+func researchCode(r *row, err error) myriad.Code {
+	switch r.outcome {
+	case myriad.OutcomeCallerFault:
 		return myriad.CodeInvalid
-	case myriad.ClassNobody:
-		if o == myriad.OutcomeTaskDeadline {
-			return myriad.CodeDeadline
+	case myriad.OutcomeTaskDeadline:
+		return myriad.CodeDeadline
+	case myriad.OutcomeCancelled:
+		return myriad.CodeCancelled
+	case myriad.OutcomeToldToWait:
+		return myriad.TaskErrParked
+	case myriad.OutcomeLocal:
+		if own, ok := errors.AsType[*fault](err); ok {
+			return myriad.Code(own.code)
 		}
-		if o == myriad.OutcomeCancelled {
-			return myriad.CodeCancelled
-		}
+		return myriad.Code(r.code)
 	}
 	return myriad.CodeUnavailable
 }

@@ -2,11 +2,9 @@ package discovery_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,119 +16,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// graph answers from a map of agents; it counts look-ups, can be held, and can be taken away.
-type graph struct {
-	myriad.Graph // what these tests do not ask for
-
-	lookups atomic.Int64
-	down    atomic.Bool
-	hold    chan struct{} // when set, look-ups wait for it
-
-	mu     sync.Mutex
-	agents map[string]myriad.Agent
-}
-
-func newGraph(agents ...myriad.Agent) *graph {
-	g := &graph{agents: map[string]myriad.Agent{}}
-	for _, a := range agents {
-		a, mistakes := myriad.CheckAgent(a)
-		if len(mistakes) > 0 {
-			panic(fmt.Sprint(mistakes))
-		}
-		g.agents[a.Name] = a
-	}
-	return g
-}
-
-var errDown = myriad.Errorf(myriad.CodeUnavailable, "taken away")
-
-func (g *graph) err(ctx context.Context) error {
-	if g.down.Load() {
-		return errDown
-	}
-	return ctx.Err()
-}
-
-func (g *graph) Ping(ctx context.Context) error { return g.err(ctx) }
-
-func (g *graph) Handlers(ctx context.Context, concept string) (myriad.Handlers, error) {
-	g.lookups.Add(1)
-	g.mu.Lock()
-	h := myriad.Handlers{Concept: concept}
-	for _, a := range g.agents {
-		for _, key := range a.ConceptKeys() {
-			switch key {
-			case concept:
-				h.Exact = append(h.Exact, myriad.Handler{Agent: a, Weight: 0.5})
-			case myriad.AnyConcept:
-				h.Any = append(h.Any, myriad.Handler{Agent: a, Weight: 0.5})
-			}
-		}
-	}
-	g.mu.Unlock()
-	if g.hold != nil {
-		<-g.hold
-	}
-	return h, g.err(ctx)
-}
-
-func (g *graph) Agent(ctx context.Context, name string) (myriad.Agent, error) {
-	if err := g.err(ctx); err != nil {
-		return myriad.Agent{}, err
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	a, ok := g.agents[name]
-	if !ok {
-		return a, myriad.Errorf(myriad.CodeNotFound, "no agent %s", name)
-	}
-	return a, nil
-}
-
-func (g *graph) PutAgent(ctx context.Context, a myriad.Agent, guard myriad.Guard) (myriad.Agent, error) {
-	if err := g.err(ctx); err != nil {
-		return a, err
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	was, ok := g.agents[a.Name]
-	if ok && guard.MustNotExist {
-		return a, myriad.Errorf(myriad.CodeConflict, "taken")
-	}
-	a.Revision = was.Revision + 1
-	g.agents[a.Name] = a
-	return a, nil
-}
-
-func (g *graph) DeleteAgent(ctx context.Context, name string, _ myriad.Guard) (myriad.Agent, error) {
-	was, err := g.Agent(ctx, name)
-	if err == nil {
-		g.mu.Lock()
-		delete(g.agents, name)
-		g.mu.Unlock()
-	}
-	return was, err
-}
-
-func agent(name string, change ...func(*myriad.Agent)) myriad.Agent {
-	a := myriad.Agent{Name: name, Endpoint: "http://127.0.0.1:1/" + name, Concepts: []string{"pump"}}
-	for _, c := range change {
-		c(&a)
-	}
-	return a
-}
-
-func concepts(c ...string) func(*myriad.Agent) { return func(a *myriad.Agent) { a.Concepts = c } }
-func intents(i ...string) func(*myriad.Agent)  { return func(a *myriad.Agent) { a.Intents = i } }
-
-func names(f myriad.Found) []string {
-	out := []string{}
-	for _, c := range f.Candidates {
-		out = append(out, c.Agent.Name)
-	}
-	return out
-}
 
 func lookup(t *testing.T, d *discovery.Directory, concept, intent string) myriad.Found {
 	t.Helper()
@@ -271,66 +156,6 @@ func TestOneFlightForAll(t *testing.T) {
 	}
 }
 
-func TestWritesAreSeenAtOnce(t *testing.T) {
-	g := newGraph(agent("A"))
-	var gone []myriad.Agent
-	d := discovery.New(discovery.Config{Graph: g, Gone: func(a myriad.Agent) { gone = append(gone, a) }})
-	defer d.Close()
-	lookup(t, d, "pump", "define")
-	lookup(t, d, "valve", "define")
-	put := func(a myriad.Agent) {
-		t.Helper()
-		if _, err := d.PutAgent(t.Context(), a, myriad.Guard{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put(agent("B", concepts("Pump", "valve")))
-	if got := fmt.Sprint(names(lookup(t, d, "pump", "define")), names(lookup(t, d, "valve", "define"))); got != "[A B] [B]" {
-		t.Errorf("after adding B: %s", got)
-	}
-	put(agent("B", concepts("valve"), func(a *myriad.Agent) { a.Endpoint = "http://127.0.0.1:2/moved" }))
-	if got := fmt.Sprint(names(lookup(t, d, "pump", "define")), names(lookup(t, d, "valve", "define"))); got != "[A] [B]" {
-		t.Errorf("after B left pump: %s", got)
-	}
-	put(agent("Any", concepts("*")))
-	if got := fmt.Sprint(names(lookup(t, d, "pump", "define"))); got != "[A Any]" {
-		t.Errorf("after an agent of every concept came: %s", got)
-	}
-	if _, err := d.DeleteAgent(t.Context(), "A", myriad.Guard{}); err != nil {
-		t.Fatal(err)
-	}
-	if got := fmt.Sprint(names(lookup(t, d, "pump", "define"))); got != "[Any]" {
-		t.Errorf("after A went: %s", got)
-	}
-	if len(gone) != 2 || gone[0].Endpoint != "http://127.0.0.1:1/B" || gone[1].Name != "A" {
-		t.Errorf("told of as gone: %+v", gone)
-	}
-	if _, err := d.PutAgent(t.Context(), myriad.Agent{Name: "?"}, myriad.Guard{}); myriad.ErrorCode(err) != myriad.CodeInvalid {
-		t.Errorf("a bad agent: %v", err)
-	}
-}
-
-func TestAFlightFromBeforeAWriteLeavesNoView(t *testing.T) {
-	g := newGraph(agent("A"))
-	g.hold = make(chan struct{})
-	d := discovery.New(discovery.Config{Graph: g})
-	defer d.Close()
-	old := make(chan myriad.Found, 1)
-	d.Find(t.Context(), "pump", "define", func(f myriad.Found, _ error) { old <- f })
-	for g.lookups.Load() == 0 {
-		time.Sleep(time.Millisecond) // until the flight has read the graph
-	}
-	time.Sleep(time.Millisecond)
-	if _, err := d.PutAgent(t.Context(), agent("B"), myriad.Guard{}); err != nil {
-		t.Fatal(err)
-	}
-	close(g.hold)
-	<-old
-	if got := fmt.Sprint(names(lookup(t, d, "pump", "define"))); got != "[A B]" {
-		t.Errorf("the view from before the write stayed: %s", got)
-	}
-}
-
 func TestViewsAreBoundedAndRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGraph(agent("A"))
@@ -353,101 +178,6 @@ func TestViewsAreBoundedAndRenewed(t *testing.T) {
 		synctest.Wait()
 		if got := fmt.Sprint(names(lookup(t, d, "pump", "define"))); got != "[A B]" {
 			t.Errorf("the foreign write was not noticed: %s", got)
-		}
-	})
-}
-
-// guard opens after five failures for a minute.
-type guard struct {
-	mu       sync.Mutex
-	failures int
-	until    time.Time
-	asked    int
-}
-
-func (g *guard) Acquire() (func(bool), error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if time.Now().Before(g.until) {
-		return nil, errors.New("circuit open")
-	}
-	g.asked++
-	return func(failed bool) {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if !failed {
-			g.failures = 0
-		} else if g.failures++; g.failures >= 5 {
-			g.until = time.Now().Add(time.Minute)
-		}
-	}, nil
-}
-
-func TestGraphDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g, breaker := newGraph(agent("A")), &guard{}
-		var mu sync.Mutex
-		var told []myriad.EventKind
-		d := discovery.New(discovery.Config{Graph: g, Guard: breaker, TTL: time.Minute, MaxPending: 2, Sink: myriad.SinkFunc(func(e myriad.Event) {
-			mu.Lock()
-			defer mu.Unlock()
-			told = append(told, e.Kind)
-		})})
-		defer d.Close()
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { _ = d.Run(ctx) })
-		defer running.Wait()
-		defer cancel()
-
-		lookup(t, d, "pump", "define")
-		g.down.Store(true)
-		time.Sleep(2 * time.Minute)
-		_, err := d.Lookup(t.Context(), "unheard_of", "define")
-		if myriad.ErrorCode(err) != myriad.CodeUnavailable {
-			t.Fatalf("an unknown concept while the graph is down: %v", err)
-		}
-		found := lookup(t, d, "pump", "define")
-		if !found.Stale || found.Age < 2*time.Minute || len(found.Candidates) != 1 {
-			t.Errorf("want the last good view, stale: %+v", found)
-		}
-		// writes are kept, seen at once, and bounded; what only the graph can judge is refused
-		if _, err := d.PutAgent(t.Context(), agent("B", concepts("pump", "new")), myriad.Guard{}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := d.PutAgent(t.Context(), agent("C"), myriad.Guard{MustNotExist: true}); myriad.ErrorCode(err) != myriad.CodeUnavailable {
-			t.Errorf("a guarded write: %v", err)
-		}
-		if got := fmt.Sprint(names(lookup(t, d, "pump", "define")), names(lookup(t, d, "new", "define"))); got != "[A B] [B]" {
-			t.Errorf("the kept write is not seen: %s", got)
-		}
-		if _, err := d.DeleteAgent(t.Context(), "A", myriad.Guard{}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := d.PutAgent(t.Context(), agent("D"), myriad.Guard{}); myriad.ErrorCode(err) != myriad.CodeUnavailable {
-			t.Errorf("past the bound: %v", err)
-		}
-		time.Sleep(10 * time.Minute)
-		breaker.mu.Lock()
-		asked := breaker.asked
-		breaker.mu.Unlock()
-		if asked > 40 {
-			t.Errorf("the dead graph was asked %d times in twelve minutes", asked)
-		}
-		g.down.Store(false)
-		time.Sleep(2 * time.Minute)
-		found = lookup(t, d, "pump", "define")
-		if got := fmt.Sprint(names(found)); got != "[B]" || found.Stale {
-			t.Errorf("after recovery: %s stale %v", got, found.Stale)
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		count := map[myriad.EventKind]int{}
-		for _, k := range told {
-			count[k]++
-		}
-		if count[myriad.KindGraphStale] != 1 || count[myriad.KindGraphFresh] != 1 || count[myriad.KindLost] != 1 {
-			t.Errorf("told: %v", told)
 		}
 	})
 }

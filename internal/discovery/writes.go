@@ -12,7 +12,7 @@ import (
 // later (pending.go), unless a guard has to be judged by the graph. Errors are those of myriad.Registry, CodeInvalid with every mistake, and
 // CodeDeadline or CodeCancelled when ctx ended before the write's turn came.
 func (d *Directory) PutAgent(ctx context.Context, a myriad.Agent, g myriad.Guard) (myriad.Agent, error) {
-	a, mistakes := myriad.CheckAgent(a)
+	a, mistakes := myriad.CheckKept(a)
 	if err := myriad.Invalid(mistakes); err != nil {
 		return myriad.Agent{}, err
 	}

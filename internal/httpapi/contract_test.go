@@ -303,3 +303,22 @@ func TestDocumentRefersToWhatIsThere(t *testing.T) {
 		t.Errorf("the document says %v %v", dig(c.doc, "openapi"), dig(c.doc, "info"))
 	}
 }
+
+// TestDocumentTellsTheBoundsOfKnowledge, those that CheckAgent holds a packet to.
+func TestDocumentTellsTheBoundsOfKnowledge(t *testing.T) {
+	c := newContract(t, newWorld(t).do("GET", "/openapi.json", "").body)
+	for _, b := range []struct {
+		schema, field, bound string
+		want                 int
+	}{
+		{"Knowledge", "primary_definition", "maxLength", myriad.MaxKnowledgeBytes},
+		{"Knowledge", "applications", "maxItems", myriad.MaxKnowledgeEntries},
+		{"Knowledge", "research_sources", "maxItems", myriad.MaxKnowledgeEntries},
+		{"Knowledge", "learned_knowledge", "maxProperties", myriad.MaxLearned},
+		{"Learn", "content", "maxLength", myriad.MaxLearnedBytes},
+	} {
+		if got := dig(c.doc, "components", "schemas", b.schema, "properties", b.field, b.bound); got != float64(b.want) {
+			t.Errorf("%s.%s: %s is %v, want %d", b.schema, b.field, b.bound, got, b.want)
+		}
+	}
+}

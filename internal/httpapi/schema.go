@@ -157,7 +157,16 @@ var refinements = map[string]jsonschema.Schema{
 	"Provenance.source":          *words(myriad.SourceLive, myriad.SourceCache, myriad.SourceDefault, myriad.SourceNone),
 	"InstanceStatus.state": *words(myriad.InstanceQueued, myriad.InstanceStarting, myriad.InstanceReady, myriad.InstanceDraining,
 		myriad.InstanceStopped, myriad.InstanceFailed),
-	"QueueEntry.kind":           *words(myriad.QueueGrow, myriad.QueueWake),
+	"QueueEntry.kind": *words(myriad.QueueGrow, myriad.QueueWake),
+	"Knowledge.primary_definition": {Type: "string", MaxLength: jsonschema.Ptr(myriad.MaxKnowledgeBytes),
+		Description: fmt.Sprintf("%d bytes at most, together with all other texts of the knowledge but what was learned", myriad.MaxKnowledgeBytes)},
+	"Knowledge.applications":     entries,
+	"Knowledge.related_concepts": entries,
+	"Knowledge.key_attributes":   entries,
+	"Knowledge.research_sources": entries,
+	"Knowledge.learned_knowledge": {Type: "object", MaxProperties: jsonschema.Ptr(myriad.MaxLearned), AdditionalProperties: refTo("Learn"),
+		Description: fmt.Sprintf("by type; %d bytes at most in all types and contents together", myriad.MaxLearnedTotal)},
+	"Learn.content":             {Type: "string", MaxLength: jsonschema.Ptr(myriad.MaxLearnedBytes), Description: fmt.Sprintf("%d bytes at most", myriad.MaxLearnedBytes)},
 	"Limits.cpu":                {Type: "number", Description: "cores, 0.001 at least; 0 or absent in a template is the server's default"},
 	"Limits.memory_bytes":       {Type: "integer", Description: "swap included, 6291456 (6 MiB) at least; 0 or absent in a template is the server's default"},
 	"Limits.pids":               {Type: "integer", Description: "processes and threads; 0 or absent in a template is the server's default"},
@@ -169,6 +178,9 @@ var refinements = map[string]jsonschema.Schema{
 	"CompatAgent.type":          {Types: []string{"string", "null"}},
 	"CompatDiscovery.agent_url": {Types: []string{"string", "null"}},
 }
+
+// entries are a list of what an agent knows.
+var entries = jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string"}, MaxItems: jsonschema.Ptr(myriad.MaxKnowledgeEntries)}
 
 func words[T ~string](list ...T) *jsonschema.Schema {
 	s := &jsonschema.Schema{Type: "string"}

@@ -13,9 +13,9 @@ import (
 
 // The bounds of what an agent can be told.
 const (
-	MaxLearned      = 64        // types of knowledge
-	MaxLearnedBytes = 64 << 10  // of one content
-	MaxLearnedTotal = 256 << 10 // of all types and contents
+	MaxLearned      = myriad.MaxLearned      // types of knowledge
+	MaxLearnedBytes = myriad.MaxLearnedBytes // of one content
+	MaxLearnedTotal = myriad.MaxLearnedTotal // of all types and contents
 )
 
 // lesson is the body of POST /update_knowledge.

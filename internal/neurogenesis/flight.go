@@ -96,7 +96,7 @@ func (f *flight) course(ctx context.Context) outcome {
 		return outcome{growth: growth}
 	}
 	defer leave()
-	findings, answered, full := f.g.research(ctx, f.question)
+	findings, answered, away := f.g.research(ctx, f.question)
 	k := synthesise(f.question, findings)
 	nodeErr := f.node(ctx, &k, len(findings) > 0)
 	if nodeErr != nil {
@@ -105,8 +105,8 @@ func (f *flight) course(ctx context.Context) outcome {
 	base := f.base(k, nodeErr, answered)
 	switch {
 	case suffices(k):
-	case full != nil:
-		base.ErrorCode, base.Message = myriad.TaskErrFleetFull, f.unasked(full)
+	case away != nil:
+		base.ErrorCode, base.Message = string(myriad.ErrorCode(away)), f.unasked(away)
 		return outcome{growth: base, cool: f.soon()}
 	default:
 		base.ErrorCode, base.Message = myriad.TaskErrNoAgent, f.insufficient(k)
@@ -123,8 +123,8 @@ func (f *flight) course(ctx context.Context) outcome {
 	return outcome{agent: a, fresh: fresh, growth: base, quiet: !fresh}
 }
 
-// soon is how long a concept is not tried again that came to nothing for our own sake, and not for what is known of it: no room, or a store that does not
-// answer. That may be over in a moment.
+// soon is how long a concept is not tried again that came to nothing for our own sake, and not for what is known of it: nobody could be asked, or the
+// store does not answer. That may be over in a moment.
 func (f *flight) soon() time.Duration { return min(5*time.Second, f.g.cfg.Cooldown) }
 
 // known asks the graph once more: whoever asked for this flight may have looked before the last one landed.

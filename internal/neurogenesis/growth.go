@@ -63,9 +63,12 @@ func (f *flight) insufficient(k myriad.Knowledge) string {
 		k.ConfidenceScore, enough)
 }
 
-// unasked says why no agent is made when those who could tell have found no room.
-func (f *flight) unasked(full error) string {
-	return fmt.Sprintf("no agent was made for concept %q: agents that may know it are asleep, and there was no room to wake them: %v", f.question.Display, full)
+// unasked says why no agent is made when those who could tell were not asked.
+func (f *flight) unasked(why error) string {
+	if myriad.ErrorCode(why) == myriad.TaskErrFleetFull {
+		return fmt.Sprintf("no agent was made for concept %q: agents that may know it are asleep, and there was no room to wake them: %v", f.question.Display, why)
+	}
+	return fmt.Sprintf("no agent was made for concept %q: nobody who may know it could be asked: %v", f.question.Display, why)
 }
 
 func failedGrowth(req myriad.GrowRequest, code, message string) myriad.Growth {

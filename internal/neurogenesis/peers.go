@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -43,7 +42,8 @@ const mostResearchers = 1024
 
 // Peers is the Source of agents that declare the intent concept_research: each is asked at /collaborate. One that sleeps is woken for it, as far as those
 // that are awake leave places, and pinned until it has answered. Those that are not active are passed over, and so are programs that are only given jobs.
-// It fails when the graph does not answer, or every one that was to be asked failed.
+// It fails when the graph does not answer, or every one that was to be asked failed or was turned away; with the code of a reason not to ask (see Source) when
+// one of them was turned away, since that one may know.
 type Peers struct{ cfg PeersConfig }
 
 // NewPeers makes the source.
@@ -65,9 +65,9 @@ func (p *Peers) Name() string { return "peers" }
 
 // Research asks the peers at once and gives what they know, in the order in which they were chosen.
 func (p *Peers) Research(ctx context.Context, q Question) ([]Finding, error) {
-	peers, err := p.peers(ctx)
+	peers, failures, err := p.peers(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("find the agents to ask: %w", err)
+		return nil, myriad.Errorf(myriad.TaskErrGraph, "find the agents to ask: %w", err)
 	}
 	body, err := json.Marshal(requestOf(q))
 	if err != nil {
@@ -88,59 +88,81 @@ func (p *Peers) Research(ctx context.Context, q Question) ([]Finding, error) {
 	}
 	asking.Wait()
 	var findings []Finding
-	var failures []error
+	heard := len(peers) == 0 && len(failures) == 0 // there is nobody to be heard
 	for i, a := range answers {
 		switch {
 		case a.err != nil:
 			p.cfg.Logger.Warn("a peer cannot tell of a concept", slog.String("agent", peers[i].Name), slog.String("concept", q.Concept), slog.Any("error", a.err))
 			failures = append(failures, a.err)
+			continue
 		case a.ok:
 			a.Source = peers[i].Name
 			findings = append(findings, a.Finding)
 		}
+		heard = true
 	}
-	if len(failures) < len(peers) || len(peers) == 0 {
+	if heard {
 		return findings, nil
 	}
-	for _, err := range failures {
-		if myriad.ErrorCode(err) == myriad.TaskErrFleetFull {
-			return nil, err // the others may not be asked again any better, but this one may
-		}
-	}
-	return nil, errors.Join(failures...)
+	return nil, allFailed(failures)
 }
 
-// peers are the agents to ask: those that are awake, then those that can be woken.
-func (p *Peers) peers(ctx context.Context) ([]myriad.Agent, error) {
+// allFailed is why no peer could tell. The others may not be asked again any better, but one that was turned away may.
+func allFailed(failures []error) error {
+	var why *myriad.Error
+	away := 0
+	for _, err := range failures {
+		e, ok := errors.AsType[*myriad.Error](err)
+		if !ok || !unasked(err) {
+			continue
+		}
+		away++
+		switch {
+		case why == nil:
+			first := *e
+			why = &first
+		case e.Code == myriad.TaskErrFleetFull && why.Code != e.Code: // room may be there before anything else is
+			why.Code, why.Message, why.Err = e.Code, e.Message, e.Err
+		}
+		if e.RetryAfter > 0 && (why.RetryAfter == 0 || e.RetryAfter < why.RetryAfter) {
+			why.RetryAfter = e.RetryAfter
+		}
+	}
+	if why == nil {
+		return errors.Join(failures...)
+	}
+	if away > 1 {
+		why.Message += fmt.Sprintf("; %d more could not be asked", away-1)
+	}
+	return why
+}
+
+// peers are the agents to ask: those that are awake, then those that can be woken. away is why others are not, each: they would be woken to be turned away.
+func (p *Peers) peers(ctx context.Context) (peers []myriad.Agent, away []error, err error) {
 	listed, err := p.cfg.Graph.Researchers(ctx, mostResearchers)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var peers []myriad.Agent
 	for i := range listed {
 		if a := &listed[i]; !dormant(a) && asked(a) && len(peers) < p.cfg.Max {
 			peers = append(peers, *a)
 		}
 	}
 	if p.cfg.Fleet == nil {
-		return peers, nil
+		return peers, nil, nil
 	}
-	var open []time.Duration // until those may be tried whose breaker is open
 	for i := range listed {
 		if a := &listed[i]; dormant(a) && a.Template != nil && asked(a) && len(peers) < p.cfg.Max {
 			if _, rejected, wait := p.cfg.Caller.Eligible([]myriad.Candidate{{Agent: a}}); len(rejected) > 0 {
-				open = append(open, wait)
-				continue // it would be woken to be turned away
+				open := myriad.Errorf(myriad.TaskErrCircuitOpen, "the circuit breaker of agent %s is open, so it sleeps on", a.Name)
+				open.RetryAfter = wait
+				away = append(away, open)
+				continue
 			}
 			peers = append(peers, *a)
 		}
 	}
-	if len(peers) == 0 && len(open) > 0 {
-		e := myriad.Errorf(myriad.CodeUnavailable, "the circuit breakers of all agents that research are open")
-		e.RetryAfter = slices.Min(open)
-		return nil, e
-	}
-	return peers, nil
+	return peers, away, nil
 }
 
 func dormant(a *myriad.Agent) bool { return a.Dormant || a.Endpoint == "" }
@@ -186,8 +208,11 @@ func (p *Peers) wake(ctx context.Context, a *myriad.Agent, q Question) myriad.Wo
 	answers := make(chan myriad.Woken, 1)
 	p.cfg.Fleet.Wake(ctx, req, func(w myriad.Woken) { answers <- w })
 	w := <-answers // at the end of ctx at the latest
-	if w.Err == nil && w.Agent == nil {
+	switch code := myriad.ErrorCode(w.Err); {
+	case w.Err == nil && w.Agent == nil:
 		w.Err = errors.New("the fleet gave none")
+	case code == myriad.CodeDeadline || code == myriad.CodeUnavailable || code == myriad.CodeDraining:
+		w.Err = myriad.Errorf(myriad.TaskErrAsleep, "ask agent %s: it was not awake in time: %w", a.Name, w.Err)
 	}
 	return w
 }

@@ -156,7 +156,7 @@ func TestPeersThatWouldBeTurnedAwaySleepOn(t *testing.T) {
 		t.Errorf("%v of %v told, %v", got, s.names(), err)
 	}
 	p = NewPeers(PeersConfig{Graph: registry{a}, Caller: c, Fleet: s, Logger: quietly()})
-	if _, err := p.Research(t.Context(), aboutLED); err == nil || !strings.Contains(err.Error(), "breakers") {
+	if _, err := p.Research(t.Context(), aboutLED); myriad.ErrorCode(err) != myriad.TaskErrCircuitOpen || !strings.Contains(err.Error(), "sleeps on") {
 		t.Errorf("nobody could be asked: %v", err)
 	}
 }
@@ -180,7 +180,7 @@ func TestTheFirstBreakerThatClosesIsWaitedFor(t *testing.T) {
 	for _, waits := range []map[string]time.Duration{{"A": 3 * time.Second, "B": time.Minute}, {"A": time.Minute, "B": 3 * time.Second}} {
 		p := NewPeers(PeersConfig{Graph: registry{sleeps("A"), sleeps("B")}, Caller: tripped{newCaller(t), waits}, Fleet: patientFleet{}, Logger: quietly()})
 		_, err := p.Research(t.Context(), aboutLED)
-		if e, ok := errors.AsType[*myriad.Error](err); !ok || e.Code != myriad.CodeUnavailable || e.RetryAfter != 3*time.Second {
+		if e, ok := errors.AsType[*myriad.Error](err); !ok || e.Code != myriad.TaskErrCircuitOpen || e.RetryAfter != 3*time.Second {
 			t.Errorf("%v: %v, %+v", waits, err, e)
 		}
 	}

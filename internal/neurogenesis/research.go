@@ -15,8 +15,8 @@ import (
 const late = time.Second
 
 // research asks every source at once and gives their findings in the order of the sources. answered says that at least one of them did not
-// fail, whether it found anything or not; full is why one failed that found no room in the fleet for those it would ask.
-func (g *Grower) research(ctx context.Context, q Question) (findings []Finding, answered bool, full error) {
+// fail, whether it found anything or not; away is why one failed that could ask nobody.
+func (g *Grower) research(ctx context.Context, q Question) (findings []Finding, answered bool, away error) {
 	type report struct {
 		source   int
 		findings []Finding
@@ -49,15 +49,15 @@ func (g *Grower) research(ctx context.Context, q Question) (findings []Finding, 
 		if r.err != nil {
 			g.cfg.Logger.Warn("a source of research failed", slog.String("source", g.cfg.Sources[i].Name()), slog.String("concept", q.Concept),
 				slog.Any("error", r.err))
-			if myriad.ErrorCode(r.err) == myriad.TaskErrFleetFull {
-				full = r.err
+			if away == nil && unasked(r.err) {
+				away = r.err
 			}
 			continue
 		}
 		answered = true
 		findings = append(findings, g.sift(g.cfg.Sources[i].Name(), q, r.findings)...)
 	}
-	return findings, answered, full
+	return findings, answered, away
 }
 
 // ask asks one source; its panic is its failure.

@@ -3,6 +3,7 @@ package neurogenesis
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/myriad-mind/myriad"
@@ -13,10 +14,25 @@ type Source interface {
 	// Name is for logs, and for findings that name nobody.
 	Name() string
 	// Research gives what is known; nothing and no error when nothing is. It returns when ctx ends, with what it has found until then. A source
-	// that fails, panics, comes late or answers nonsense is passed over, and hurts no other. An error with the code TaskErrFleetFull says that there was no
-	// room to ask; then the concept is soon tried again.
+	// that fails, panics, comes late or answers nonsense is passed over, and hurts no other. An error with the code of a reason not
+	// to ask (notAsked) says that whoever may know was not asked; then the concept is soon tried again.
 	Research(ctx context.Context, q Question) ([]Finding, error)
 }
+
+// notAsked are the reasons not to ask somebody who may know. None of them tells what he knows, and each may be over in a moment.
+var notAsked = []myriad.Code{
+	myriad.TaskErrFleetFull,   // no room to wake him
+	myriad.TaskErrCircuitOpen, // his breaker is open
+	myriad.TaskErrParked,      // he wants to be left alone for a while
+	myriad.TaskErrCoolingDown, // he could not be started a moment ago
+	myriad.TaskErrAsleep,      // he was not awake in time, or fell asleep before he could be asked
+	myriad.TaskErrDenied,      // the network policy forbids it
+	myriad.TaskErrCredentials, // the reference to his credentials leads to nothing
+	myriad.TaskErrGraph,       // the graph does not tell who he is
+}
+
+// unasked says whether err is a reason not to ask.
+func unasked(err error) bool { return slices.Contains(notAsked, myriad.ErrorCode(err)) }
 
 // Question is a concept about which nothing is known, and why somebody asks.
 type Question struct {

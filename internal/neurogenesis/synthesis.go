@@ -17,24 +17,23 @@ const (
 // lead opens every primary definition that was put together from findings.
 const lead = "Research found: "
 
-// synthesise puts together what findings say of a concept (wire facts 5.3). The definition is never empty.
+// synthesise puts together what findings say of a concept (wire facts 5.3). The definition is never empty. What does not fit into what an agent may know is left
+// out: applications before sources, and those that come last first.
 func synthesise(q Question, findings []Finding) myriad.Knowledge {
 	k := myriad.Knowledge{
 		Concept: q.Concept, DisplayName: q.Display, ConfidenceScore: ignorance, OriginalIntent: q.Intent, RelatedConcepts: []string{q.Concept},
 		ResearchSources: make([]string, 0, len(findings)),
 	}
-	var definitions []string
+	var definitions, uses []string
 	sum, said := 0.0, 0
 	for _, f := range findings {
-		k.ResearchSources = append(k.ResearchSources, f.Source)
 		if d := strings.TrimSpace(f.Definition); d != "" && len(definitions) < keptDefinitions {
 			definitions = append(definitions, d)
 		}
 		if f.Confidence != nil {
 			sum, said = sum+*f.Confidence, said+1
 		}
-		uses := usable(f.Applications)
-		k.Applications = append(k.Applications, uses[:min(len(uses), keptUses-len(k.Applications))]...)
+		uses = append(uses, usable(f.Applications)...)
 	}
 	if said > 0 {
 		k.ConfidenceScore = min(sum/float64(said), 1)
@@ -42,9 +41,25 @@ func synthesise(q Question, findings []Finding) myriad.Knowledge {
 	if len(definitions) > 0 {
 		k.PrimaryDefinition = lead + strings.Join(definitions, " | ")
 	} else {
-		k.PrimaryDefinition = "The concept \"" + q.Display + "\" needs further research: nobody who was asked could define it."
+		k.PrimaryDefinition = "The concept \"" + q.Display + "\" needs further research: nobody has defined it yet."
+	}
+	room := myriad.MaxKnowledgeBytes - len(k.DisplayName) - len(k.OriginalIntent) - len(k.PrimaryDefinition) - len(q.Concept)
+	for _, f := range findings {
+		k.ResearchSources = fitting(k.ResearchSources, f.Source, myriad.MaxKnowledgeEntries, &room)
+	}
+	for _, use := range uses {
+		k.Applications = fitting(k.Applications, use, keptUses, &room)
 	}
 	return k
+}
+
+// fitting adds an entry to a list of at most most entries, when there is room for it.
+func fitting(list []string, entry string, most int, room *int) []string {
+	if len(list) == most || len(entry) > *room {
+		return list
+	}
+	*room -= len(entry)
+	return append(list, entry)
 }
 
 // suffices says whether an agent is to be made from k (wire facts 5.6).

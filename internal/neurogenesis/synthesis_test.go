@@ -72,6 +72,33 @@ func TestSynthesisProperties(t *testing.T) {
 	})
 }
 
+// TestSynthesisOfALot: what sources may tell at most makes a packet that may be stored, which keeps the definitions and as much of the rest as there is room for.
+func TestSynthesisOfALot(t *testing.T) {
+	long, name := strings.Repeat("x", maxText), strings.Repeat("n", myriad.MaxNameLength)
+	var findings []Finding
+	for range 300 {
+		findings = append(findings, Finding{Source: name, Definition: long, Confidence: ptr(0.9), Applications: []string{long, "short"}})
+	}
+	k := synthesise(Question{Concept: name, Display: name, Intent: name}, findings)
+	if k.PrimaryDefinition != "Research found: "+long+" | "+long || len(k.ResearchSources) != 60 || len(k.Applications) != 3 || slices.Contains(k.Applications, long) {
+		t.Errorf("a definition of %d bytes, %d sources, %d applications", len(k.PrimaryDefinition), len(k.ResearchSources), len(k.Applications))
+	}
+	k.Concept = "n"
+	if _, mistakes := myriad.CheckAgent(myriad.Agent{Name: "x", Concepts: []string{"n"}, Template: &myriad.Template{Kind: myriad.TemplateKnowledge, Knowledge: &k}}); len(mistakes) > 0 {
+		t.Error(mistakes)
+	}
+	if k = synthesise(aboutLED, findings[1:2]); !slices.Equal(k.Applications, []string{long, "short"}) {
+		t.Errorf("one finding: %d applications", len(k.Applications))
+	}
+	findings = findings[:0]
+	for i := range 300 {
+		findings = append(findings, Finding{Source: string(rune('a' + i%26))})
+	}
+	if k := synthesise(aboutLED, findings); len(k.ResearchSources) != myriad.MaxKnowledgeEntries {
+		t.Errorf("%d sources", len(k.ResearchSources))
+	}
+}
+
 // TestAnyConceptMakesAValidPacket draws concepts of any script and length.
 func TestAnyConceptMakesAValidPacket(t *testing.T) {
 	world := newWorld(t)

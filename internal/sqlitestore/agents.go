@@ -13,7 +13,7 @@ import (
 const newWeight = 0.5
 
 func (g graph) PutAgent(ctx context.Context, a myriad.Agent, guard myriad.Guard) (myriad.Agent, error) {
-	a, mistakes := myriad.CheckAgent(a)
+	a, mistakes := myriad.CheckKept(a)
 	if err := myriad.Invalid(mistakes); err != nil {
 		return myriad.Agent{}, err
 	}

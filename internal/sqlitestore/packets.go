@@ -60,7 +60,7 @@ func (s *Store) PutPacket(ctx context.Context, p myriad.Packet, g myriad.Guard) 
 
 // checkPacket gives the packet in the form in which it is kept.
 func checkPacket(p myriad.Packet) (myriad.Packet, error) {
-	a, mistakes := myriad.CheckAgent(p.Agent)
+	a, mistakes := myriad.CheckKept(p.Agent)
 	if a.Template == nil {
 		mistakes = append(mistakes, myriad.Mistake{Path: "template", Rule: "says how the packet comes alive; it must be there"})
 	}
