@@ -86,6 +86,8 @@ func (rt *route) failure(status int, about string) reply {
 	switch status {
 	case http.StatusUnauthorized:
 		rep.headers = []string{"WWW-Authenticate"}
+	case http.StatusUnsupportedMediaType:
+		rep.headers = []string{"Accept-Encoding"}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		rep.headers = []string{"Retry-After"}
 	}
@@ -98,7 +100,7 @@ func (rt *route) common() []reply {
 	if !rt.probe {
 		codes = append(codes, myriad.CodeForbidden, myriad.CodeUnauthorized)
 	}
-	if rt.dialect == native && rt.body != nil {
+	if rt.body != nil {
 		codes = append(codes, myriad.CodeMediaType)
 	}
 	codes = append(codes, myriad.CodeTooLarge, myriad.CodeOverloaded, myriad.CodeUnavailable, myriad.CodeDeadline)
