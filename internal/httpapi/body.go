@@ -29,7 +29,7 @@ func (a *API) bodyOf(w *responder, r *http.Request, rt *route) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case rt.body != nil && len(body) == 0:
-		return nil, myriad.Errorf(myriad.CodeInvalid, "the request needs a JSON body")
+		return nil, myriad.Invalid([]myriad.Mistake{{Rule: "the request needs a JSON body"}})
 	case said && rt.dialect != native:
 		return body, checkForm(w, r, rt.dialect, body)
 	}
@@ -54,7 +54,8 @@ func (a *API) readBody(w *responder, r *http.Request, rt *route) ([]byte, error)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, errBodyTimeout
 	case err != nil:
-		return nil, &myriad.Error{Code: myriad.CodeInvalid, Message: "the body broke off: " + err.Error(), Err: err}
+		return nil, &myriad.Error{Code: myriad.CodeInvalid, Message: "the body broke off: " + err.Error(), Err: err,
+			Mistakes: []myriad.Mistake{{Rule: "broke off"}}}
 	}
 	// The deadline that enter set must be gone before the handler starts: with it the server watches the connection meanwhile. It stays
 	// for a body that did not come in whole, whose rest the server drains.
