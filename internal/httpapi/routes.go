@@ -17,7 +17,7 @@ var (
 	runID       = param{in: "path", name: "id", about: "id of the run"}
 	agentName   = param{in: "path", name: "name", about: "name of the agent"}
 	ifMatch     = param{in: "header", name: "If-Match", about: "only while the agent's revision is one of these ETags, or * for any; it must not be empty, and is judged before If-None-Match"}
-	lastEventID = param{in: "header", name: "Last-Event-ID", about: "begin after the event of this id"}
+	lastEventID = param{in: "header", name: "Last-Event-ID", about: "begin after the event of this id, which must be one of the stream's; when absent or empty a run is told from its start, and what happens from now on"}
 	traceparent = param{in: "header", name: "traceparent", about: "W3C trace context; the run's spans go under it"}
 )
 
