@@ -204,16 +204,30 @@ func (c *agentCheck) text(path, s string) {
 	if len(s) > maxAgentText {
 		c.add(path, "has at most %d bytes", maxAgentText)
 	}
-	if strings.ContainsRune(s, 0) || strings.ContainsRune(s, unicode.ReplacementChar) {
+	c.legible(path, s)
+}
+
+func (c *agentCheck) legible(path, s string) {
+	if LegibleText(s) != s {
 		c.add(path, "must not hold NUL or invalid UTF-8")
 	}
+}
+
+// LegibleText is s without NUL, and without what is no UTF-8 or stands for it: texts of agents that hold these are refused.
+func LegibleText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == 0 || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar })
 }
 
-func sortedKeys(m map[string]string) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for key := range m {
 		keys = append(keys, key)

@@ -155,28 +155,3 @@ func (c *agentCheck) limits(l Limits) {
 		c.add("template.limits.pids", "is 1 to %d, or 0 for the server's default", MaxInstancePIDs)
 	}
 }
-
-func (c *agentCheck) knowledge(k *Knowledge) *Knowledge {
-	if k == nil {
-		c.add("template.knowledge", "is what a knowledge agent answers from; it must be there")
-		return nil
-	}
-	kept := *k
-	concept, err := CanonicalConcept(k.Concept)
-	if err != nil {
-		c.add("template.knowledge.concept", "%s", err)
-	}
-	kept.Concept = concept
-	if !(k.ConfidenceScore >= 0 && k.ConfidenceScore <= 1) {
-		c.add("template.knowledge.confidence_score", "is 0 to 1")
-	}
-	if !(k.DefinitionConfidence >= 0 && k.DefinitionConfidence <= 1) {
-		c.add("template.knowledge.definition_confidence", "is 0 to 1")
-	}
-	for kind, learned := range k.Learned {
-		if !(learned.Confidence >= 0 && learned.Confidence <= 1) {
-			c.add("template.knowledge.learned_knowledge", "the confidence of %.40q is 0 to 1", kind)
-		}
-	}
-	return &kept
-}

@@ -26,8 +26,8 @@ func synthesise(q Question, findings []Finding) myriad.Knowledge {
 	var definitions []string
 	sum, said := 0.0, 0
 	for _, f := range findings {
-		k.ResearchSources = append(k.ResearchSources, f.Source)
-		if d := strings.TrimSpace(f.Definition); d != "" && len(definitions) < keptDefinitions {
+		k.ResearchSources = append(k.ResearchSources, myriad.LegibleText(f.Source))
+		if d := strings.TrimSpace(myriad.LegibleText(f.Definition)); d != "" && len(definitions) < keptDefinitions {
 			definitions = append(definitions, d)
 		}
 		if f.Confidence != nil {
