@@ -54,3 +54,22 @@ func TestCheckAgentNamesWhatItLearned(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckAgentKnowsTheTemplates: an id that is none would be passed over.
+func TestCheckAgentKnowsTheTemplates(t *testing.T) {
+	a := knowing(myriad.Knowledge{Concept: "x"})
+	for _, id := range append(myriad.KnowledgeTemplateIDs(), "") {
+		a.Template.ID = id
+		if kept, mistakes := myriad.CheckAgent(a); len(mistakes) > 0 || kept.Template.ID != id {
+			t.Errorf("%q: %+v, %v", id, kept.Template, mistakes)
+		}
+	}
+	for _, id := range []string{"factbase_advanced", "Factbase_Basic", " ", "\x00"} {
+		a.Template.ID = id
+		_, mistakes := myriad.CheckAgent(a)
+		if len(mistakes) == 0 || mistakes[0].Path != "template.id" ||
+			!strings.Contains(mistakes[0].Rule, "factbase_basic, factbase_enhanced, function_basic, specialist_basic") {
+			t.Errorf("%q: %v", id, mistakes)
+		}
+	}
+}

@@ -59,6 +59,9 @@ func (c *agentCheck) template(t *Template) *Template {
 	kept := *t
 	switch kept.Kind {
 	case TemplateKnowledge:
+		if _, ok := KnowledgeTemplate(kept.ID); !ok {
+			c.add("template.id", "is one of %s, or empty for the first", strings.Join(KnowledgeTemplateIDs(), ", "))
+		}
 		kept.Knowledge = c.knowledge(kept.Knowledge)
 	case TemplateCommand:
 		kept.Mode = c.word("template.mode", kept.Mode, ModeStdio, ModeHTTP, ModeExec)

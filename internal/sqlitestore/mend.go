@@ -8,12 +8,18 @@ import (
 )
 
 // mend takes from a template that was read what myriad.CheckAgent refuses of knowledge today and earlier programs stored. So such a packet goes on: it
-// is shown, wakes and learns, and is written in the new form when something is written.
+// is shown, wakes and learns, and is written in the new form when something is written. An id that nobody knows never meant more than none.
 func mend(t *myriad.Template) {
-	if t == nil || t.Kind != myriad.TemplateKnowledge || t.Knowledge == nil {
+	if t == nil || t.Kind != myriad.TemplateKnowledge {
 		return
 	}
+	if _, ok := myriad.KnowledgeTemplate(t.ID); !ok {
+		t.ID = ""
+	}
 	k := t.Knowledge
+	if k == nil {
+		return
+	}
 	for _, text := range []*string{&k.DisplayName, &k.PrimaryDefinition, &k.OriginalIntent} {
 		*text = myriad.LegibleText(*text)
 	}

@@ -74,3 +74,12 @@ func TestPacketsOfBeforeKnowledgeHadRules(t *testing.T) {
 		t.Errorf("read %+v", k)
 	}
 }
+
+// TestPacketsOfAnUnknownTemplate: they lived as agents of the first template, and do.
+func TestPacketsOfAnUnknownTemplate(t *testing.T) {
+	s := openStore(t, t.TempDir(), Options{})
+	storedBefore(t, s, `"id":"factbase_basic"`, `"id":"factbase_advanced"`)
+	if a := goesOn(t, s); a.Template.ID != "" {
+		t.Errorf("read %+v", a.Template)
+	}
+}
