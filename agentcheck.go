@@ -35,7 +35,7 @@ func CheckAgent(a Agent) (Agent, []Mistake) {
 	a.Intents = c.intents("intents", a.Intents)
 	a.SafeIntents = c.intents("safe_intents", a.SafeIntents)
 	if a.MaxConcurrency < 0 || a.MaxConcurrency > MaxAgentConcurrency {
-		c.add("max_concurrency", "is 0 (the server's default) to %d", MaxAgentConcurrency)
+		c.add("max_concurrency", "is 1 to %d jobs under way, or 0 for the server's default", MaxAgentConcurrency)
 	}
 	c.labels(a.Labels)
 	a.Auth = c.auth(a.Auth)

@@ -151,10 +151,10 @@ func (c *agentCheck) limits(l Limits) {
 		c.add("template.limits.cpu", "is a number of cores, %v at least and %d at most, or 0 for the server's default", MinInstanceCPU, MaxInstanceCPU)
 	}
 	if l.MemoryBytes != 0 && (l.MemoryBytes < MinInstanceMemory || l.MemoryBytes > MaxInstanceMemory) {
-		c.add("template.limits.memory_bytes", "is %d (6 MiB, no program starts in less) at least and %d at most, or 0 for the server's default",
+		c.add("template.limits.memory_bytes", "is %d bytes (6 MiB, no program starts in less) at least and %d (1 EiB) at most, or 0 for the server's default",
 			int64(MinInstanceMemory), int64(MaxInstanceMemory))
 	}
 	if l.PIDs < 0 || l.PIDs > MaxInstancePIDs {
-		c.add("template.limits.pids", "is 1 to %d, or 0 for the server's default", MaxInstancePIDs)
+		c.add("template.limits.pids", "is 1 to %d processes and threads, or 0 for the server's default", MaxInstancePIDs)
 	}
 }

@@ -68,7 +68,7 @@ func TestAddNamesFlags(t *testing.T) {
 		"--concept c --memory 1KiB -- x":                      "--memory (template.limits.memory_bytes): is 6291456",
 		"--concept c --cpu -1 --pids -2 -- x":                 "--cpu (template.limits.cpu): is a number of cores",
 		"--concept c --pids -2 -- x":                          "--pids (template.limits.pids): is 1 to",
-		"--concept c --max-concurrency -1 http://127.0.0.1:9": "--max-concurrency (max_concurrency): is 0",
+		"--concept c --max-concurrency -1 http://127.0.0.1:9": "--max-concurrency (max_concurrency): is 1 to",
 		"--concept c --concept / -- x":                        "--concept (concepts[1]): ",
 		"--concept c --env 1=x -- x":                          "--env (template.env): ",
 		"--concept c --pass-env A,B=C -- x":                   "--pass-env (template.pass_env[0]): ",

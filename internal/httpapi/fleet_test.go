@@ -93,6 +93,25 @@ func TestLimitsThatCannotBe(t *testing.T) {
 	}
 }
 
+// TestRangesOfLimitsHaveUnits: a bare number would leave open whether it is bytes or MiB.
+func TestRangesOfLimitsHaveUnits(t *testing.T) {
+	w := newWorld(t)
+	p := w.do("PATCH", "/v1/fleet/limits", `{"max_agents":0,"total_cpu":-1,"total_memory_bytes":-1,"idle_timeout_ms":0,"max_age_ms":0,"min_life_ms":-1,
+		"max_queue":0,"queue_max_age_ms":0,"instance":{"cpu":0,"memory_bytes":1024,"pids":0}}`).problem(t, 400, myriad.CodeInvalid)
+	const ms = "316224000000 milliseconds (1 ms and ten years)"
+	want := []string{"1 and 1000000 instances", "0 and 1000000 cores (0 is no budget)", "0 and 1152921504606846976 bytes (0 is no budget, and 1 EiB)", "1 and " + ms, "1 and " + ms,
+		"0 and 316224000000 milliseconds (0 and ten years)", "1 and 1000000 requests", "1 and " + ms, "0.001 and 1000000 cores",
+		"6291456 and 1152921504606846976 bytes (6 MiB and 1 EiB)", "1 and 4194304 processes and threads"}
+	if len(p.Mistakes) != len(want) {
+		t.Fatalf("%+v", p.Mistakes)
+	}
+	for i, m := range p.Mistakes {
+		if m.Rule != "must be within "+want[i] {
+			t.Errorf("%s: %s", m.Path, m.Rule)
+		}
+	}
+}
+
 // TestWhateverIsAcceptedCanBe: limits that were accepted are in range, and let an instance start.
 func TestWhateverIsAcceptedCanBe(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
