@@ -32,7 +32,9 @@ func (a *API) fleetRoutes() []*route {
 			summary: "Change limits until the server stops, which keeps none of it: the next start takes those of its configuration. Limits that are not named stay. What is over a lower limit is drained as it falls idle",
 			replies: []reply{gives[myriad.FleetLimits](200, "All limits as they are now, until the server stops"), off}},
 		{method: "POST", path: "/v1/fleet/{instance}/stop", id: "stopInstance", tag: "fleet", params: []param{instanceID}, handle: a.stopInstance,
-			summary: "Drain an instance and stop it; the next task wakes its agent again", replies: found(plain(204, "It is stopping, or has stopped", ""), off)},
+			summary: "Drain an instance and stop it; the next task wakes its agent again. It may be repeated: 404 says that nothing is left to be stopped",
+			replies: []reply{plain(204, "It is stopping, or has stopped", ""),
+				(&route{}).failure(404, "Nothing is left of such an instance, or there never was one: instances that have stopped are not remembered"), off}},
 		{method: "POST", path: "/v1/fleet/{instance}/restart", id: "restartInstance", tag: "fleet", params: []param{instanceID}, handle: a.restartInstance,
 			summary: "Drain an instance and start its agent anew", replies: found(plain(204, "Its agent is starting anew", ""), (&route{}).failure(409, "It waits, ends or is being replaced"), off)},
 	}

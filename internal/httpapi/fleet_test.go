@@ -45,6 +45,22 @@ func TestInstancesAreSteered(t *testing.T) {
 	}
 }
 
+// TestARepeatedStopIsDocumented: an instance that has stopped is not remembered, so who repeats a stop is told 404, and the document says what that means.
+func TestARepeatedStopIsDocumented(t *testing.T) {
+	w := newWorld(t)
+	const path = "/v1/fleet/i1/stop"
+	if got := w.do("POST", path, ""); got.status != 204 {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	w.fleet.status.Instances = nil // what is left of it
+	w.do("POST", path, "").problem(t, 404, myriad.CodeNotFound)
+	c := newContract(t, w.do("GET", "/openapi.json", "").body)
+	op := dig(c.doc, "paths", "/v1/fleet/{instance}/stop", "post")
+	if about, _ := dig(op, "responses", "404", "description").(string); !strings.Contains(about, "have stopped are not remembered") {
+		t.Errorf("404 is %q", about)
+	}
+}
+
 func TestLimitsChangeInPart(t *testing.T) {
 	w := newWorld(t)
 	before := w.fleet.status.Limits
