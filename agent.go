@@ -50,7 +50,7 @@ type Auth struct {
 // Template says how a packet comes alive.
 type Template struct {
 	Kind      string            `json:"kind"`                // TemplateKnowledge, TemplateCommand, TemplateImage or TemplateHandler
-	ID        string            `json:"id,omitempty"`        // of a knowledge template (KnowledgeTemplate), or of a handler
+	ID        string            `json:"id,omitempty"`        // of a knowledge template (KnowledgeTemplateIDs; "" is the first), or of a handler
 	Command   []string          `json:"command,omitempty"`   // argv; no shell
 	Mode      string            `json:"mode,omitempty"`      // ModeStdio, ModeHTTP or ModeExec, for commands
 	Dir       string            `json:"dir,omitempty"`       // working directory of a command, a whole path; "" is the server's

@@ -40,7 +40,7 @@ func check(a Agent, c agentCheck) (Agent, []Mistake) {
 	a.Intents = c.intents("intents", a.Intents)
 	a.SafeIntents = c.intents("safe_intents", a.SafeIntents)
 	if a.MaxConcurrency < 0 || a.MaxConcurrency > MaxAgentConcurrency {
-		c.add("max_concurrency", "is 0 (the server's default) to %d", MaxAgentConcurrency)
+		c.add("max_concurrency", "is 1 to %d jobs under way, or 0 for the server's default", MaxAgentConcurrency)
 	}
 	c.labels(a.Labels)
 	a.Auth = c.auth(a.Auth)
@@ -212,9 +212,23 @@ func (c *agentCheck) text(path, s string) {
 	if len(s) > maxAgentText {
 		c.add(path, "has at most %d bytes", maxAgentText)
 	}
-	if strings.ContainsRune(s, 0) || strings.ContainsRune(s, unicode.ReplacementChar) {
+	c.legible(path, s)
+}
+
+func (c *agentCheck) legible(path, s string) {
+	if LegibleText(s) != s {
 		c.add(path, "must not hold NUL or invalid UTF-8")
 	}
+}
+
+// LegibleText is s without NUL, and without what is no UTF-8 or stands for it: texts of agents that hold these are refused.
+func LegibleText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == 0 || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 func hasControl(s string) bool {

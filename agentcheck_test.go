@@ -184,6 +184,22 @@ func TestCheckAgentLimitsWithin(t *testing.T) {
 	}
 }
 
+// Ranges are told with their units.
+func TestCheckAgentLimitsHaveUnits(t *testing.T) {
+	a := commandAgent()
+	a.MaxConcurrency, a.Template.Limits = -1, myriad.Limits{CPU: -1, MemoryBytes: 1, PIDs: -1}
+	_, mistakes := myriad.CheckAgent(a)
+	units := []string{"10000 jobs", "cores", "6291456 bytes (6 MiB", "processes and threads"}
+	if len(mistakes) != len(units) {
+		t.Fatal(mistakes)
+	}
+	for i, m := range mistakes {
+		if !strings.Contains(m.Rule, units[i]) {
+			t.Errorf("%s: %s", m.Path, m.Rule)
+		}
+	}
+}
+
 func expectMistake(t *testing.T, a myriad.Agent, path string) {
 	t.Helper()
 	_, mistakes := myriad.CheckAgent(a)

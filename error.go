@@ -22,7 +22,7 @@ const (
 	CodePrecondition    Code = "precondition_failed"    // If-Match does not name the present revision
 	CodeKeyReused       Code = "idempotency_key_reused" // same Idempotency-Key, another body
 	CodeTooLarge        Code = "too_large"              // body, job, answer or results over their limit
-	CodeMediaType       Code = "unsupported_media_type" // a changing request that is not application/json
+	CodeMediaType       Code = "unsupported_media_type" // a changing request that is not application/json in UTF-8, or is compressed
 	CodeOverloaded      Code = "overloaded"             // admission is full; RetryAfter says when to try again
 	CodeDraining        Code = "draining"               // the server is shutting down and takes no new work
 	CodeUnavailable     Code = "unavailable"            // a dependency (the graph, the store) does not answer

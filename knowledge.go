@@ -65,6 +65,15 @@ var knowledgeTemplates = []KnowledgeTemplateSpec{
 	},
 }
 
+// KnowledgeTemplateIDs are the ids of all knowledge templates, TemplateFactbaseBasic first.
+func KnowledgeTemplateIDs() []string {
+	ids := make([]string, len(knowledgeTemplates))
+	for i, t := range knowledgeTemplates {
+		ids[i] = t.ID
+	}
+	return ids
+}
+
 // KnowledgeTemplate finds a template by its id. An empty id is TemplateFactbaseBasic.
 func KnowledgeTemplate(id string) (KnowledgeTemplateSpec, bool) {
 	if id == "" {

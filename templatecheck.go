@@ -59,6 +59,9 @@ func (c *agentCheck) template(t *Template) *Template {
 	kept := *t
 	switch kept.Kind {
 	case TemplateKnowledge:
+		if _, ok := KnowledgeTemplate(kept.ID); !ok {
+			c.add("template.id", "is one of %s, or empty for the first", strings.Join(KnowledgeTemplateIDs(), ", "))
+		}
 		kept.Knowledge = c.knowledge(kept.Knowledge)
 	case TemplateCommand:
 		kept.Mode = c.word("template.mode", kept.Mode, ModeStdio, ModeHTTP, ModeExec)
@@ -148,38 +151,10 @@ func (c *agentCheck) limits(l Limits) {
 		c.add("template.limits.cpu", "is a number of cores, %v at least and %d at most, or 0 for the server's default", MinInstanceCPU, MaxInstanceCPU)
 	}
 	if l.MemoryBytes != 0 && (l.MemoryBytes < MinInstanceMemory || l.MemoryBytes > MaxInstanceMemory) {
-		c.add("template.limits.memory_bytes", "is %d (6 MiB, no program starts in less) at least and %d at most, or 0 for the server's default",
+		c.add("template.limits.memory_bytes", "is %d bytes (6 MiB, no program starts in less) at least and %d (1 EiB) at most, or 0 for the server's default",
 			int64(MinInstanceMemory), int64(MaxInstanceMemory))
 	}
 	if l.PIDs < 0 || l.PIDs > MaxInstancePIDs {
-		c.add("template.limits.pids", "is 1 to %d, or 0 for the server's default", MaxInstancePIDs)
+		c.add("template.limits.pids", "is 1 to %d processes and threads, or 0 for the server's default", MaxInstancePIDs)
 	}
-}
-
-func (c *agentCheck) knowledge(k *Knowledge) *Knowledge {
-	if k == nil {
-		c.add("template.knowledge", "is what a knowledge agent answers from; it must be there")
-		return nil
-	}
-	if !c.kept {
-		c.knowledgeSize(k)
-	}
-	kept := *k
-	concept, err := CanonicalConcept(k.Concept)
-	if err != nil {
-		c.add("template.knowledge.concept", "%s", err)
-	}
-	kept.Concept = concept
-	if !(k.ConfidenceScore >= 0 && k.ConfidenceScore <= 1) {
-		c.add("template.knowledge.confidence_score", "is 0 to 1")
-	}
-	if !(k.DefinitionConfidence >= 0 && k.DefinitionConfidence <= 1) {
-		c.add("template.knowledge.definition_confidence", "is 0 to 1")
-	}
-	for kind, learned := range k.Learned {
-		if !(learned.Confidence >= 0 && learned.Confidence <= 1) {
-			c.add("template.knowledge.learned_knowledge", "the confidence of %.40q is 0 to 1", kind)
-		}
-	}
-	return &kept
 }

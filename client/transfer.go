@@ -154,7 +154,7 @@ func (t *transfer) lookUp(ctx context.Context, i int) error {
 	case there.Owner == myriad.OwnerFile:
 		t.wrong(i, myriad.CodeConflict, "", there.Name+" belongs to the server's agents file and is different there")
 	case !t.replace:
-		t.wrong(i, myriad.CodeConflict, "", there.Name+" is there already and is different; ask to replace it if that is meant")
+		t.wrong(i, myriad.CodeConflict, "", there.Name+" is there already and is different; ask to replace it (--replace, ImportOptions.Replace) if that is meant")
 	}
 	return nil
 }

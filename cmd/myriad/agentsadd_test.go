@@ -68,7 +68,7 @@ func TestAddNamesFlags(t *testing.T) {
 		"--concept c --memory 1KiB -- x":                      "--memory (template.limits.memory_bytes): is 6291456",
 		"--concept c --cpu -1 --pids -2 -- x":                 "--cpu (template.limits.cpu): is a number of cores",
 		"--concept c --pids -2 -- x":                          "--pids (template.limits.pids): is 1 to",
-		"--concept c --max-concurrency -1 http://127.0.0.1:9": "--max-concurrency (max_concurrency): is 0",
+		"--concept c --max-concurrency -1 http://127.0.0.1:9": "--max-concurrency (max_concurrency): is 1 to",
 		"--concept c --concept / -- x":                        "--concept (concepts[1]): ",
 		"--concept c --env 1=x -- x":                          "--env (template.env): ",
 		"--concept c --pass-env A,B=C -- x":                   "--pass-env (template.pass_env[0]): ",
@@ -164,7 +164,7 @@ func TestExportAndImport(t *testing.T) {
 	run(2, "", "agents", "export", "-o", "xml")
 
 	changed := strings.Replace(text, "[summarize]", "[shorten]", 1)
-	if out := run(1, changed, "agents", "import", "-"); !strings.Contains(out, "agents[1]: script is there already and is different") || !strings.Contains(out, "(line 5)") {
+	if out := run(1, changed, "agents", "import", "-"); !strings.Contains(out, "agents[1]: script is there already and is different") || !strings.Contains(out, "--replace") || !strings.Contains(out, "(line 5)") {
 		t.Errorf("import over another: %s", out)
 	}
 	if out := run(0, "", "agents", "import", "--replace", file); out != "0 created, 0 replaced, 4 unchanged\n" {
@@ -184,6 +184,29 @@ func TestExportAndImport(t *testing.T) {
 		t.Errorf("a file with mistakes: %s", out)
 	}
 	run(2, "", "agents", "import", filepath.Join(dir, "none.yaml"))
+}
+
+// TestImportOfNothing: what holds no list of agents, like the output of a command that failed, is a mistake; the export of a server without agents is none.
+func TestImportOfNothing(t *testing.T) {
+	s, _ := startServer(t)
+	file := filepath.Join(t.TempDir(), "empty.yaml")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ stdin, from, want string }{
+		{"", "-", "nothing to import: the standard input"}, {"# none\n", "-", "nothing to import"}, {"{}", "-", "nothing to import"},
+		{"agents:\n", "-", "nothing to import"}, {"", file, "nothing to import: " + file},
+	} {
+		if code, out, errOut := command(t, tc.stdin, append([]string{"agents", "import", tc.from}, withToken(s)...)...); code != exitUsage || out != "" || !strings.Contains(errOut, tc.want) {
+			t.Errorf("%q: exit code %d: %s%s", tc.stdin, code, out, errOut)
+		}
+	}
+	for _, format := range []string{"yaml", "json"} {
+		_, none, _ := command(t, "", append([]string{"agents", "export", "-o", format}, withToken(s)...)...)
+		if code, out, errOut := command(t, none, append([]string{"agents", "import", "-"}, withToken(s)...)...); code != 0 || out != "0 created, 0 replaced, 0 unchanged\n" {
+			t.Errorf("%q: exit code %d: %s%s", none, code, out, errOut)
+		}
+	}
 }
 
 // TestImportOfThousands: the agents of a whole organisation in one file.

@@ -56,7 +56,8 @@ FILE may be - for the standard input.
 
 Agents that are there already and just the same are left alone, so importing twice does no harm. One that is there and different is a mistake
 unless --replace is given. Any mistake that can be seen beforehand leaves the server as it was; all of them are told, with their lines.
-Directories of programs are seen from the file, on a server elsewhere they are taken as they are written.`
+Directories of programs are seen from the file, on a server elsewhere they are taken as they are written. A file without a list of agents is a
+mistake, an empty list is not.`
 
 func agentsImport(r *remote) *cobra.Command {
 	var replace bool
@@ -92,7 +93,19 @@ func readAgents(in io.Reader, file string, local bool) (*config.AgentsFile, erro
 	if !local {
 		dir = ""
 	}
-	return config.ParseAgents(raw, dir)
+	parsed, err := config.ParseAgents(raw, dir)
+	if err == nil && parsed.Silent { // as what a command wrote that failed
+		err = usageError(fmt.Errorf("there is nothing to import: %s has no list of agents, not even an empty one (agents: [])", named(file)))
+	}
+	return parsed, err
+}
+
+// named is a file as people are told of it.
+func named(file string) string {
+	if file == "-" {
+		return "the standard input"
+	}
+	return file
 }
 
 // withLines adds to mistakes where in the file they are.

@@ -131,7 +131,7 @@ func isIntent(s string) bool {
 // argsDepth is bounded because deeper JSON is more than the standard decoder reads.
 func argsDepth(c *Config) string {
 	if c.Run.MaxArgsDepth > 1000 {
-		return "must not be over 1000"
+		return "must not be over 1000 levels"
 	}
 	return ""
 }

@@ -210,9 +210,9 @@ func TestAgentsFileTemplateMistakes(t *testing.T) {
 		"template: {mode: stdio}":                                            {"agents[0].template.kind: is one of"},
 		"template: {command: [x], limits: {memory: lots}}":                   {"agents[0].template.limits.memory: must be a size like 256MiB (line 4)"},
 		"template: {command: [x], limits: {memory: [1]}}":                    {"agents[0].template.limits.memory: must be a size like 256MiB (line 4)"},
-		"template: {command: [x], limits: {memory: -1}}":                     {"agents[0].template.limits.memory: is 6291456 (6 MiB"},
-		"template: {command: [x], limits: {memory: 1KiB}}":                   {"agents[0].template.limits.memory: is 6291456 (6 MiB, no program starts in less) at least"},
-		"template: {command: [x], limits: {memory_bytes: 1}}":                {"agents[0].template.limits.memory_bytes: is 6291456 (6 MiB"},
+		"template: {command: [x], limits: {memory: -1}}":                     {"agents[0].template.limits.memory: is 6291456 bytes (6 MiB"},
+		"template: {command: [x], limits: {memory: 1KiB}}":                   {"agents[0].template.limits.memory: is 6291456 bytes (6 MiB, no program starts in less) at least"},
+		"template: {command: [x], limits: {memory_bytes: 1}}":                {"agents[0].template.limits.memory_bytes: is 6291456 bytes (6 MiB"},
 		"template: {command: [x], limits: {memory: 64MiB, memory_bytes: 2}}": {"agents[0].template.limits.memory: must not be there beside memory_bytes (line 4)"},
 	} {
 		_, err := ParseAgents([]byte("agents:\n- name: a\n  concepts: [c]\n  "+file+"\n"), "/d")

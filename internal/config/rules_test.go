@@ -44,7 +44,7 @@ func TestRules(t *testing.T) {
 		"--run-max-tasks=0":                             "run.max_tasks: must be more than 0",
 		"--run-max-tasks=-1":                            "run.max_tasks: must be more than 0",
 		"--run-max-tasks=many":                          `run.max_tasks: is a whole number, not "many"`,
-		"--run-max-args-depth=1001":                     "run.max_args_depth: must not be over 1000",
+		"--run-max-args-depth=1001":                     "run.max_args_depth: must not be over 1000 levels",
 		"--run-max-args=4MB":                            `run.max_args: is a size like 4MiB or 65536, not "4MB"`,
 		"--run-max-results=-4MiB":                       "run.max_results: must be more than 0",
 		"--call-proxy=proxy.example":                    "call.proxy: must be a URL with a host that begins with http:// or https:// or socks5://",

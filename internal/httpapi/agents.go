@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -41,7 +40,14 @@ func (a *API) getAgent(w *responder, r *http.Request, _ []byte) error {
 	if err != nil {
 		return err
 	}
-	if tags, _ := parseTags(r.Header.Get("If-None-Match")); tags.names(agent.Revision) {
+	match, err := tagsOf(r, "If-Match")
+	switch {
+	case err != nil:
+		return err
+	case match != nil && !match.names(agent.Revision):
+		return errStale(agent.Revision)
+	}
+	if none, _ := tagsOf(r, "If-None-Match"); none != nil && none.resembles(agent.Revision) { // one that is malformed is no reason not to answer
 		w.Header().Set("ETag", etag(agent.Revision))
 		w.WriteHeader(http.StatusNotModified)
 		return nil
@@ -162,30 +168,39 @@ func (a *API) checkEndpoint(ctx context.Context, endpoint string) error {
 		Mistakes: []myriad.Mistake{{Path: "endpoint", Rule: refusal.Error()}}}
 }
 
-// guardOf is the condition of a write: never on what another owner declared, and what If-Match and If-None-Match say.
+// guardOf is the condition of a write: never on what another owner declared, and what If-Match and If-None-Match say, in the order of RFC 9110
+// (13.2): what is malformed or not there to be removed is told whatever the condition, then If-Match is judged, then If-None-Match.
 func (a *API) guardOf(r *http.Request, name string) (myriad.Guard, error) {
 	guard := myriad.Guard{Owner: myriad.OwnerAPI}
-	if r.Header.Get("If-None-Match") != "" {
-		if r.Header.Get("If-None-Match") != "*" || r.Method != http.MethodPut {
+	match, err := tagsOf(r, "If-Match")
+	if err != nil {
+		return guard, err
+	}
+	if r.Header["If-None-Match"] != nil {
+		none, err := tagsOf(r, "If-None-Match")
+		if err != nil || !none.any || r.Method != http.MethodPut {
 			return guard, at("If-None-Match", errors.New("only * on PUT means something here"))
 		}
 		guard.MustNotExist = true
-		return guard, nil
 	}
-	header := r.Header.Get("If-Match")
-	if header == "" {
+	if match == nil {
 		return guard, nil
-	}
-	tags, err := parseTags(header)
-	if err != nil {
-		return guard, at("If-Match", err)
 	}
 	present, err := a.cfg.Agents.Agent(r.Context(), name)
-	if myriad.ErrorCode(err) == myriad.CodeNotFound || err == nil && !tags.names(present.Revision) {
-		return guard, myriad.Errorf(myriad.CodePrecondition, "If-Match %s does not name the present revision", header)
+	switch code := myriad.ErrorCode(err); {
+	case code == myriad.CodeNotFound && r.Method != http.MethodDelete:
+		return guard, myriad.Errorf(myriad.CodePrecondition, "If-Match: there is no agent %s", name)
+	case err != nil:
+		return guard, err
+	case !match.names(present.Revision):
+		return guard, errStale(present.Revision)
+	case guard.MustNotExist:
+		return guard, myriad.Errorf(myriad.CodePrecondition, "If-None-Match: there is an agent %s already", name)
 	}
 	guard.Revision = present.Revision
-	return guard, err
+	return guard, nil
 }
 
-func etag(revision int64) string { return strconv.Quote(strconv.FormatInt(revision, 10)) }
+func errStale(revision int64) error {
+	return myriad.Errorf(myriad.CodePrecondition, "If-Match does not name the present revision, which is %s", etag(revision))
+}

@@ -73,12 +73,9 @@ func (a *API) lead(w *responder, r *http.Request, rt *route) error {
 	if err := rt.checkQuery(r); err != nil {
 		return err
 	}
-	body, err := a.readBody(w, r, rt)
+	body, err := a.bodyOf(w, r, rt)
 	if err != nil {
 		return err
-	}
-	if rt.body != nil && len(body) == 0 {
-		return myriad.Errorf(myriad.CodeInvalid, "the request needs a JSON body")
 	}
 	return rt.handle(w, r, body)
 }

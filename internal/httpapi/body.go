@@ -3,10 +3,8 @@ package httpapi
 import (
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -17,6 +15,26 @@ const (
 	agentBody = 4 << 20  // limit of one agent, its knowledge included
 	trustBody = 64 << 10 // how far a Content-Length is believed before the bytes are there
 )
+
+// bodyOf is the body for a route's handler, in the form that the route takes; routes that take none get what little there is.
+func (a *API) bodyOf(w *responder, r *http.Request, rt *route) ([]byte, error) {
+	said := rt.body != nil && r.ContentLength != 0
+	if said && rt.dialect == native {
+		if err := checkForm(w, r, native, nil); err != nil {
+			return nil, err
+		}
+	}
+	body, err := a.readBody(w, r, rt)
+	switch {
+	case err != nil:
+		return nil, err
+	case rt.body != nil && len(body) == 0:
+		return nil, myriad.Invalid([]myriad.Mistake{{Rule: "the request needs a JSON body"}})
+	case said && rt.dialect != native:
+		return body, checkForm(w, r, rt.dialect, body)
+	}
+	return body, nil
+}
 
 // readBody reads the request's body whole, within the route's limit and the time for it. The bytes belong to the caller: runs keep
 // parts of them, so they are not pooled.
@@ -36,7 +54,8 @@ func (a *API) readBody(w *responder, r *http.Request, rt *route) ([]byte, error)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, errBodyTimeout
 	case err != nil:
-		return nil, &myriad.Error{Code: myriad.CodeInvalid, Message: "the body broke off: " + err.Error(), Err: err}
+		return nil, &myriad.Error{Code: myriad.CodeInvalid, Message: "the body broke off: " + err.Error(), Err: err,
+			Mistakes: []myriad.Mistake{{Rule: "broke off"}}}
 	}
 	// The deadline that enter set must be gone before the handler starts: with it the server watches the connection meanwhile. It stays
 	// for a body that did not come in whole, whose rest the server drains.
@@ -79,22 +98,4 @@ func readAll(r io.Reader, declared int64) ([]byte, error) {
 
 func tooLarge(limit int64) error {
 	return myriad.Errorf(myriad.CodeTooLarge, "the body is larger than the %d bytes that this route takes", limit)
-}
-
-// checkMediaType wants JSON for a body. Any +json will do on the compatible routes, where a wrong type is a client's mistake like others.
-func checkMediaType(r *http.Request, d dialect) error {
-	header := r.Header.Get("Content-Type")
-	if header == typeJSON { // nearly always
-		return nil
-	}
-	media, _, err := mime.ParseMediaType(header)
-	switch {
-	case err == nil && media == typeJSON:
-		return nil
-	case err == nil && d != native && strings.HasSuffix(media, "+json"):
-		return nil
-	case d != native:
-		return myriad.Errorf(myriad.CodeInvalid, "the request needs Content-Type: application/json")
-	}
-	return myriad.Errorf(myriad.CodeMediaType, "the request needs Content-Type: application/json, it has %q", header)
 }

@@ -170,3 +170,29 @@ func TestMediaTypes(t *testing.T) {
 		}
 	}
 }
+
+// TestMissingBodiesAreMistakesLikeOthers: what is wrong with a body as a whole is in the list of mistakes too, on every native route that needs one.
+func TestMissingBodiesAreMistakesLikeOthers(t *testing.T) {
+	w := newWorld(t)
+	for _, rt := range w.api.table {
+		if rt.body == nil || rt.dialect != native {
+			continue
+		}
+		path := strings.NewReplacer("{name}", "x").Replace(rt.path)
+		p := w.do(rt.method, path, "").problem(t, 400, myriad.CodeInvalid)
+		if len(p.Mistakes) != 1 || p.Mistakes[0] != (myriad.Mistake{Rule: "the request needs a JSON body"}) {
+			t.Errorf("%s %s: %+v", rt.method, path, p)
+		}
+		conn := w.dial()
+		fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", rt.method, path)
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		p = answer{res.StatusCode, res.Header, string(body)}.problem(t, 400, myriad.CodeInvalid)
+		if len(p.Mistakes) != 1 || p.Mistakes[0].Path != "" {
+			t.Errorf("%s %s broken off: %+v", rt.method, path, p)
+		}
+	}
+}

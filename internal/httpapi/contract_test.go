@@ -96,7 +96,7 @@ func (c *contract) exchange(method, pattern, body string, got answer) {
 		return
 	}
 	declared, _ := dig(res, "headers").(map[string]any)
-	for _, name := range []string{"Location", "ETag", "WWW-Authenticate", "Preference-Applied"} {
+	for _, name := range []string{"Location", "ETag", "WWW-Authenticate", "Preference-Applied", "Accept-Encoding"} {
 		if got.header.Get(name) != "" && declared[name] == nil && got.status != 304 {
 			c.t.Errorf("%s: the header %s is not documented", what, name)
 		}
@@ -140,6 +140,8 @@ func TestRepliesConformToTheDocument(t *testing.T) {
 		{"POST", "/v1/runs", "", plan, 202, []string{"Prefer", "respond-async"}},
 		{"POST", "/v1/runs", "", `{"tasks":[{"task_id":1}]}`, 400, nil},
 		{"POST", "/v1/runs", "", plan, 415, []string{"Content-Type", "text/plain"}},
+		{"POST", "/v1/runs", "", plan, 415, []string{"Content-Encoding", "gzip"}},
+		{"POST", "/process", "", "\x1f\x8b", 415, []string{"Content-Encoding", "gzip"}},
 		{"GET", "/v1/runs", "", "", 200, nil},
 		{"GET", "/v1/runs", "/v1/runs?limit=1&cursor=c1", "", 200, nil},
 		{"GET", "/v1/runs", "/v1/runs?cursor=other", "", 400, nil},

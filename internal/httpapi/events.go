@@ -10,7 +10,11 @@ const eventBatch = 64
 
 // events streams what happens from now on, or from the event after Last-Event-ID on as far as it is still in the ring.
 func (a *API) events(w *responder, r *http.Request, _ []byte) error {
-	sub, err := a.Hub.subscribe(r.Header.Get("Last-Event-ID"), a.cfg.MaxSubscribers)
+	last, err := lastEventOf(r)
+	if err != nil {
+		return err
+	}
+	sub, err := a.Hub.subscribe(last, a.cfg.MaxSubscribers)
 	if err != nil {
 		return err
 	}

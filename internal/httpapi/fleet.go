@@ -32,7 +32,9 @@ func (a *API) fleetRoutes() []*route {
 			summary: "Change limits until the server stops, which keeps none of it: the next start takes those of its configuration. Limits that are not named stay. What is over a lower limit is drained as it falls idle",
 			replies: []reply{gives[myriad.FleetLimits](200, "All limits as they are now, until the server stops"), off}},
 		{method: "POST", path: "/v1/fleet/{instance}/stop", id: "stopInstance", tag: "fleet", params: []param{instanceID}, handle: a.stopInstance,
-			summary: "Drain an instance and stop it; the next task wakes its agent again", replies: found(plain(204, "It is stopping, or has stopped", ""), off)},
+			summary: "Drain an instance and stop it; the next task wakes its agent again. It may be repeated: 404 says that nothing is left to be stopped",
+			replies: []reply{plain(204, "It is stopping, or has stopped", ""),
+				(&route{}).failure(404, "Nothing is left of such an instance, or there never was one: instances that have stopped are not remembered"), off}},
 		{method: "POST", path: "/v1/fleet/{instance}/restart", id: "restartInstance", tag: "fleet", params: []param{instanceID}, handle: a.restartInstance,
 			summary: "Drain an instance and start its agent anew", replies: found(plain(204, "Its agent is starting anew", ""), (&route{}).failure(409, "It waits, ends or is being replaced"), off)},
 	}
@@ -150,25 +152,43 @@ const (
 	maxInstances = 1_000_000
 )
 
+// span is the range of a limit, with the unit that it is in.
+type span struct {
+	least, most float64
+	unit        string
+}
+
+var (
+	ofInstances  = span{1, maxInstances, "instances"}
+	ofRequests   = span{1, maxInstances, "requests"}
+	ofAllCores   = span{0, maxInstances, "cores (0 is no budget)"}
+	ofAllMemory  = span{0, myriad.MaxInstanceMemory, "bytes (0 is no budget, and 1 EiB)"}
+	ofTime       = span{1, maxLimitMS, "milliseconds (1 ms and ten years)"}
+	ofTimeOrNone = span{0, maxLimitMS, "milliseconds (0 and ten years)"}
+	ofCores      = span{myriad.MinInstanceCPU, myriad.MaxInstanceCPU, "cores"}
+	ofMemory     = span{myriad.MinInstanceMemory, myriad.MaxInstanceMemory, "bytes (6 MiB and 1 EiB)"}
+	ofProcesses  = span{1, myriad.MaxInstancePIDs, "processes and threads"}
+)
+
 // mistakes are the rules that the change breaks, by itself and together with the limits in force.
 func (c *FleetLimitsChange) mistakes(now myriad.FleetLimits) []myriad.Mistake {
 	var m limitMistakes
 	c.apply(&now)
-	m.within("max_agents", c.MaxAgents != nil, float64(now.MaxAgents), 1, maxInstances)
-	m.within("total_cpu", c.TotalCPU != nil, now.TotalCPU, 0, maxInstances)
-	m.within("total_memory_bytes", c.TotalMemoryBytes != nil, float64(now.TotalMemoryBytes), 0, 1<<60)
-	m.within("idle_timeout_ms", c.IdleTimeoutMS != nil, float64(now.IdleTimeoutMS), 1, maxLimitMS)
-	m.within("max_age_ms", c.MaxAgeMS != nil, float64(now.MaxAgeMS), 1, maxLimitMS)
-	m.within("min_life_ms", c.MinLifeMS != nil, float64(now.MinLifeMS), 0, maxLimitMS)
-	m.within("max_queue", c.MaxQueue != nil, float64(now.MaxQueue), 1, maxInstances)
-	m.within("queue_max_age_ms", c.QueueMaxAgeMS != nil, float64(now.QueueMaxAgeMS), 1, maxLimitMS)
+	m.within("max_agents", c.MaxAgents != nil, float64(now.MaxAgents), ofInstances)
+	m.within("total_cpu", c.TotalCPU != nil, now.TotalCPU, ofAllCores)
+	m.within("total_memory_bytes", c.TotalMemoryBytes != nil, float64(now.TotalMemoryBytes), ofAllMemory)
+	m.within("idle_timeout_ms", c.IdleTimeoutMS != nil, float64(now.IdleTimeoutMS), ofTime)
+	m.within("max_age_ms", c.MaxAgeMS != nil, float64(now.MaxAgeMS), ofTime)
+	m.within("min_life_ms", c.MinLifeMS != nil, float64(now.MinLifeMS), ofTimeOrNone)
+	m.within("max_queue", c.MaxQueue != nil, float64(now.MaxQueue), ofRequests)
+	m.within("queue_max_age_ms", c.QueueMaxAgeMS != nil, float64(now.QueueMaxAgeMS), ofTime)
 	one := c.Instance
 	if one == nil {
 		one = &InstanceLimitsChange{}
 	}
-	m.within("instance.cpu", one.CPU != nil, now.Instance.CPU, myriad.MinInstanceCPU, myriad.MaxInstanceCPU)
-	m.within("instance.memory_bytes", one.MemoryBytes != nil, float64(now.Instance.MemoryBytes), myriad.MinInstanceMemory, myriad.MaxInstanceMemory)
-	m.within("instance.pids", one.PIDs != nil, float64(now.Instance.PIDs), 1, myriad.MaxInstancePIDs)
+	m.within("instance.cpu", one.CPU != nil, now.Instance.CPU, ofCores)
+	m.within("instance.memory_bytes", one.MemoryBytes != nil, float64(now.Instance.MemoryBytes), ofMemory)
+	m.within("instance.pids", one.PIDs != nil, float64(now.Instance.PIDs), ofProcesses)
 	if (one.CPU != nil || c.TotalCPU != nil) && now.TotalCPU > 0 && now.Instance.CPU > now.TotalCPU {
 		m.add("instance.cpu", "must not be over total_cpu: no agent could start")
 	}
@@ -194,10 +214,16 @@ func (m *limitMistakes) nulls(prefix string, fields map[string]json.RawMessage) 
 }
 
 // within is the rule that a limit that was given is in its range.
-func (m *limitMistakes) within(path string, given bool, v, least, most float64) {
-	if given && !(v >= least && v <= most) {
-		m.add(path, fmt.Sprintf("must be within %s and %s", number(least), number(most)))
+func (m *limitMistakes) within(path string, given bool, v float64, in span) {
+	if given && !(v >= in.least && v <= in.most) {
+		m.add(path, fmt.Sprintf("must be within %s and %s %s", number(in.least), number(in.most), in.unit))
 	}
 }
 
-func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+// number writes a bound with every digit: the shortest that reads back as v would be over a bound of many digits.
+func number(v float64) string {
+	if whole := int64(v); float64(whole) == v {
+		return strconv.FormatInt(whole, 10)
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}

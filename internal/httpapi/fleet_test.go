@@ -45,6 +45,22 @@ func TestInstancesAreSteered(t *testing.T) {
 	}
 }
 
+// TestARepeatedStopIsDocumented: an instance that has stopped is not remembered, so who repeats a stop is told 404, and the document says what that means.
+func TestARepeatedStopIsDocumented(t *testing.T) {
+	w := newWorld(t)
+	const path = "/v1/fleet/i1/stop"
+	if got := w.do("POST", path, ""); got.status != 204 {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	w.fleet.status.Instances = nil // what is left of it
+	w.do("POST", path, "").problem(t, 404, myriad.CodeNotFound)
+	c := newContract(t, w.do("GET", "/openapi.json", "").body)
+	op := dig(c.doc, "paths", "/v1/fleet/{instance}/stop", "post")
+	if about, _ := dig(op, "responses", "404", "description").(string); !strings.Contains(about, "have stopped are not remembered") {
+		t.Errorf("404 is %q", about)
+	}
+}
+
 func TestLimitsChangeInPart(t *testing.T) {
 	w := newWorld(t)
 	before := w.fleet.status.Limits
@@ -90,6 +106,25 @@ func TestLimitsThatCannotBe(t *testing.T) {
 	w.do("PATCH", "/v1/fleet/limits", `{}`, "Content-Type", "text/plain").problem(t, 415, myriad.CodeMediaType)
 	if w.fleet.status.Limits != before {
 		t.Errorf("limits are %+v", w.fleet.status.Limits)
+	}
+}
+
+// TestRangesOfLimitsHaveUnits: a bare number would leave open whether it is bytes or MiB.
+func TestRangesOfLimitsHaveUnits(t *testing.T) {
+	w := newWorld(t)
+	p := w.do("PATCH", "/v1/fleet/limits", `{"max_agents":0,"total_cpu":-1,"total_memory_bytes":-1,"idle_timeout_ms":0,"max_age_ms":0,"min_life_ms":-1,
+		"max_queue":0,"queue_max_age_ms":0,"instance":{"cpu":0,"memory_bytes":1024,"pids":0}}`).problem(t, 400, myriad.CodeInvalid)
+	const ms = "316224000000 milliseconds (1 ms and ten years)"
+	want := []string{"1 and 1000000 instances", "0 and 1000000 cores (0 is no budget)", "0 and 1152921504606846976 bytes (0 is no budget, and 1 EiB)", "1 and " + ms, "1 and " + ms,
+		"0 and 316224000000 milliseconds (0 and ten years)", "1 and 1000000 requests", "1 and " + ms, "0.001 and 1000000 cores",
+		"6291456 and 1152921504606846976 bytes (6 MiB and 1 EiB)", "1 and 4194304 processes and threads"}
+	if len(p.Mistakes) != len(want) {
+		t.Fatalf("%+v", p.Mistakes)
+	}
+	for i, m := range p.Mistakes {
+		if m.Rule != "must be within "+want[i] {
+			t.Errorf("%s: %s", m.Path, m.Rule)
+		}
 	}
 }
 

@@ -138,10 +138,11 @@ func (h *Hub) place(id string) (after uint64, gap *Gap, err error) {
 	if id == "" {
 		return 0, nil, nil
 	}
-	boot, number, ok := strings.Cut(id, "-")
+	boot, number, _ := strings.Cut(id, "-")
+	_, alien := strconv.ParseUint(boot, 36, 64) // no hub has such a name
 	after, err = strconv.ParseUint(number, 10, 64)
-	if !ok || err != nil {
-		return 0, nil, myriad.Invalid([]myriad.Mistake{{Path: "Last-Event-ID", Rule: "must be the id of an event of this stream"}})
+	if alien != nil || err != nil {
+		return 0, nil, notAnID("must be the id of an event of this stream, such as " + h.id(1))
 	}
 	if boot != h.boot {
 		return 0, &Gap{Reason: "restart"}, nil

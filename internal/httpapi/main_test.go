@@ -121,7 +121,15 @@ type answer struct {
 // do sends one request; headers come in pairs. JSON is said of a body unless a header says otherwise.
 func (w *world) do(method, path, body string, headers ...string) answer {
 	w.t.Helper()
-	res := w.open(method, path, body, headers...)
+	return w.send(w.request(method, path, body, headers...))
+}
+
+func (w *world) send(req *http.Request) answer {
+	w.t.Helper()
+	res, err := w.client.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {

@@ -32,20 +32,21 @@ func TestWantsStream(t *testing.T) {
 
 func TestParseTags(t *testing.T) {
 	for header, want := range map[string]tagSet{
-		`*`:                      {any: true},
-		` * `:                    {any: true},
-		`"3"`:                    {revisions: []int64{3}},
-		`"3", "4"`:               {revisions: []int64{3, 4}},
-		`W/"3", "4"`:             {revisions: []int64{4}},
-		`"abc"`:                  {},
-		`"99999999999999999999"`: {},
+		`*`:           {any: true},
+		` * `:         {any: true},
+		`"3"`:         {tags: []entityTag{{opaque: `"3"`}}},
+		`"3",`:        {tags: []entityTag{{opaque: `"3"`}}},
+		`"3", "4"`:    {tags: []entityTag{{opaque: `"3"`}, {opaque: `"4"`}}},
+		`W/"3","4"`:   {tags: []entityTag{{`"3"`, true}, {opaque: `"4"`}}},
+		`"", "a,b"`:   {tags: []entityTag{{opaque: `""`}, {opaque: `"a,b"`}}},
+		"\"\xfc\"\t,": {tags: []entityTag{{opaque: "\"\xfc\""}}},
 	} {
 		got, err := parseTags(header)
-		if err != nil || !reflect.DeepEqual(got, want) {
+		if err != nil || !reflect.DeepEqual(*got, want) {
 			t.Errorf("%s is read as %+v, %v", header, got, err)
 		}
 	}
-	for _, bad := range []string{"", "3", `"3`, `3"`, `"`, `"3",`, `W/3`} {
+	for _, bad := range []string{"", ",", "3", `"3`, `3"`, `"`, `W/3`, `W/`, `W/*`, `*,"3"`, `"3"*`, "\"\x7f\""} {
 		if got, err := parseTags(bad); err == nil {
 			t.Errorf("%q is read as %+v", bad, got)
 		}

@@ -90,6 +90,7 @@ var headerTexts = map[string]string{
 	"Retry-After":        "seconds until trying again may help",
 	"WWW-Authenticate":   "the scheme that is asked for",
 	"Preference-Applied": "respond-async",
+	"Accept-Encoding":    "identity, when the request's body is in another content coding",
 }
 
 // document makes the OpenAPI document of the table.

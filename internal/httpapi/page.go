@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"github.com/myriad-mind/myriad"
@@ -13,15 +12,13 @@ const (
 	maxCursor = 2048
 )
 
-// pageOf reads limit and cursor.
+// pageOf reads limit and cursor; checkQuery has judged the query as a whole.
 func pageOf(r *http.Request) (myriad.Page, error) {
-	q, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return myriad.Page{}, myriad.Invalid([]myriad.Mistake{{Path: "query", Rule: "is malformed: " + err.Error()}})
-	}
+	q := r.URL.Query()
 	var page myriad.Page
 	var mistakes []myriad.Mistake
 	if q.Has("limit") {
+		var err error
 		page.Limit, err = strconv.Atoi(q.Get("limit"))
 		if err != nil || page.Limit < 1 || page.Limit > maxLimit {
 			mistakes = append(mistakes, myriad.Mistake{Path: "query.limit", Rule: "must be a whole number within 1 and " + strconv.Itoa(maxLimit)})

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -86,6 +87,8 @@ func (rt *route) failure(status int, about string) reply {
 	switch status {
 	case http.StatusUnauthorized:
 		rep.headers = []string{"WWW-Authenticate"}
+	case http.StatusUnsupportedMediaType:
+		rep.headers = []string{"Accept-Encoding"}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		rep.headers = []string{"Retry-After"}
 	}
@@ -98,7 +101,7 @@ func (rt *route) common() []reply {
 	if !rt.probe {
 		codes = append(codes, myriad.CodeForbidden, myriad.CodeUnauthorized)
 	}
-	if rt.dialect == native && rt.body != nil {
+	if rt.body != nil {
 		codes = append(codes, myriad.CodeMediaType)
 	}
 	codes = append(codes, myriad.CodeTooLarge, myriad.CodeOverloaded, myriad.CodeUnavailable, myriad.CodeDeadline)
@@ -128,16 +131,24 @@ func changes(method string) bool {
 	return method != http.MethodGet && method != http.MethodHead && method != http.MethodOptions
 }
 
-// checkQuery refuses query parameters that a native route does not know, so that a misspelt one is not passed over.
+// checkQuery refuses query parameters that a native route does not know, so that a misspelt one is not passed over, and those given more than once,
+// of which it cannot be told which was meant.
 func (rt *route) checkQuery(r *http.Request) error {
 	if r.URL.RawQuery == "" || rt.dialect != native {
 		return nil
 	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return myriad.Invalid([]myriad.Mistake{{Path: "query", Rule: "is malformed: " + err.Error()}})
+	}
 	var mistakes []myriad.Mistake
-	for _, name := range sortedKeys(r.URL.Query()) {
+	for _, name := range sortedKeys(query) {
 		known := slices.ContainsFunc(rt.params, func(p param) bool { return p.in == "query" && p.name == name })
-		if !known {
+		switch {
+		case !known:
 			mistakes = append(mistakes, myriad.Mistake{Path: "query." + name, Rule: "is no parameter of this route"})
+		case len(query[name]) > 1:
+			mistakes = append(mistakes, myriad.Mistake{Path: "query." + name, Rule: "is given more than once"})
 		}
 	}
 	return myriad.Invalid(mistakes)

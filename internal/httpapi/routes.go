@@ -16,8 +16,8 @@ var (
 	}
 	runID       = param{in: "path", name: "id", about: "id of the run"}
 	agentName   = param{in: "path", name: "name", about: "name of the agent"}
-	ifMatch     = param{in: "header", name: "If-Match", about: "only while the agent's revision is this ETag, or * for any"}
-	lastEventID = param{in: "header", name: "Last-Event-ID", about: "begin after the event of this id"}
+	ifMatch     = param{in: "header", name: "If-Match", about: "only while the agent's revision is one of these ETags, or * for any; it must not be empty, and is judged before If-None-Match"}
+	lastEventID = param{in: "header", name: "Last-Event-ID", about: "begin after the event of this id, which must be one of the stream's; when absent or empty a run is told from its start, and what happens from now on"}
 	traceparent = param{in: "header", name: "traceparent", about: "W3C trace context; the run's spans go under it"}
 )
 
@@ -51,8 +51,8 @@ func (a *API) routes() []*route {
 			summary: "Register an agent. One with a template that runs a program or container needs the token, on loopback too", replies: []reply{gives[myriad.Agent](201, "The agent as stored", "Location", "ETag"),
 				(&route{}).failure(409, "The name is taken")}},
 		{method: "GET", path: "/v1/agents/{name}", id: "getAgent", tag: "agents", handle: a.getAgent, summary: "Read an agent",
-			params:  []param{agentName, {in: "header", name: "If-None-Match", about: "304 while the revision is this ETag"}},
-			replies: found(gives[myriad.Agent](200, "The agent", "ETag"), plain(304, "The agent is as you know it", ""))},
+			params:  []param{agentName, ifMatch, {in: "header", name: "If-None-Match", about: "304 while the revision is one of these ETags"}},
+			replies: found(gives[myriad.Agent](200, "The agent", "ETag"), plain(304, "The agent is as you know it", ""), (&route{}).failure(412, "The revision is another one"))},
 		{method: "PUT", path: "/v1/agents/{name}", id: "putAgent", tag: "agents", body: takes[myriad.Agent](agentBody), handle: a.putAgent,
 			summary: "Write an agent, new or not. One with a template that runs a program or container needs the token, on loopback too",
 			params:  []param{agentName, ifMatch, {in: "header", name: "If-None-Match", about: "*: only while there is no such agent"}},

@@ -134,16 +134,18 @@ func (a *API) cancelRun(w *responder, r *http.Request, _ []byte) error {
 
 // followRun streams a run's events from the one after Last-Event-ID on, and ends after the last.
 func (a *API) followRun(w *responder, r *http.Request, _ []byte) error {
-	after := 0
-	if last := r.Header.Get("Last-Event-ID"); last != "" {
-		n, err := strconv.Atoi(last)
-		if err != nil || n < 0 {
-			return myriad.Invalid([]myriad.Mistake{{Path: "Last-Event-ID", Rule: "must be the number of an event of this run"}})
+	last, err := lastEventOf(r)
+	if err != nil {
+		return err
+	}
+	var after uint64
+	if last != "" {
+		if after, err = strconv.ParseUint(last, 10, strconv.IntSize-1); err != nil {
+			return notAnID("must be the number of an event of this run, such as 1")
 		}
-		after = n
 	}
 	return a.streaming(w, r, func(ctx context.Context, s *stream) error {
-		return a.cfg.Runs.Follow(ctx, r.PathValue("id"), after, s.runEvent)
+		return a.cfg.Runs.Follow(ctx, r.PathValue("id"), int(after), s.runEvent)
 	})
 }
 

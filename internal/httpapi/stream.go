@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/myriad-mind/myriad"
 )
 
 // firstComment is how long a stream waits for its first event before it shows that it is open. Until then a failure can still be told
@@ -28,6 +30,23 @@ type stream struct {
 	busy bool // something was sent since the last beat
 	err  error
 	buf  []byte
+}
+
+// lastEventOf is the id of the event that a reader has seen last, "" when there is none. What the id looks like is the stream's own.
+func lastEventOf(r *http.Request) (string, error) {
+	lines := r.Header["Last-Event-Id"]
+	switch len(lines) {
+	case 0:
+		return "", nil
+	case 1:
+		return lines[0], nil
+	}
+	return "", notAnID("is given more than once")
+}
+
+// notAnID refuses a Last-Event-ID: from where to go on cannot be told, and a guess would lose events or tell them twice.
+func notAnID(rule string) error {
+	return myriad.Invalid([]myriad.Mistake{{Path: "Last-Event-ID", Rule: rule}})
 }
 
 // streaming runs feed with a stream until feed returns, with comments into its silences. feed's ctx ends when the reader leaves or does

@@ -58,6 +58,9 @@ func decodeLesson(body []byte) (kind string, told myriad.Learn, err error) {
 	if json.Unmarshal(l.Content, &told.Content) != nil {
 		told.Content = string(l.Content)
 	}
+	if myriad.LegibleText(told.Content) != told.Content {
+		return "", told, fmt.Errorf("content must not hold NUL or invalid UTF-8")
+	}
 	told.Confidence = 0.5
 	if l.Confidence != nil {
 		told.Confidence = *l.Confidence

@@ -11,15 +11,12 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-// templates are those that a grown agent may have.
-var templates = []string{myriad.TemplateFactbaseBasic, myriad.TemplateFactbaseEnhanced, myriad.TemplateFunctionBasic, myriad.TemplateSpecialistBasic}
-
 // names is how many names are tried for an agent whose own is taken.
 const names = 4
 
 // packet finds a grown packet of the concept that the graph does not show: what a process left that died at the wrong moment.
 func (f *flight) packet(ctx context.Context) *myriad.Agent {
-	for _, id := range templates {
+	for _, id := range myriad.KnowledgeTemplateIDs() {
 		if spec, ok := myriad.KnowledgeTemplate(id); ok {
 			if a, err := f.g.cfg.Packets.Agent(ctx, spec.AgentName(f.question.Concept)); err == nil && f.mine(&a) {
 				return &a

@@ -68,10 +68,10 @@ func (f *Finding) sound() string {
 	return ""
 }
 
-// usable drops blanks and what is too long from the applications of a finding.
+// usable drops blanks and what is too long from the applications of a finding, and from the others what no text of an agent may hold.
 func usable(applications []string) (kept []string) {
 	for _, a := range applications {
-		if a = strings.TrimSpace(a); a != "" && len(a) <= maxText {
+		if a = strings.TrimSpace(myriad.LegibleText(a)); a != "" && len(a) <= maxText {
 			kept = append(kept, a)
 		}
 	}

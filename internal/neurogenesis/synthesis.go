@@ -27,7 +27,7 @@ func synthesise(q Question, findings []Finding) myriad.Knowledge {
 	var definitions, uses []string
 	sum, said := 0.0, 0
 	for _, f := range findings {
-		if d := strings.TrimSpace(f.Definition); d != "" && len(definitions) < keptDefinitions {
+		if d := strings.TrimSpace(myriad.LegibleText(f.Definition)); d != "" && len(definitions) < keptDefinitions {
 			definitions = append(definitions, d)
 		}
 		if f.Confidence != nil {
@@ -45,7 +45,7 @@ func synthesise(q Question, findings []Finding) myriad.Knowledge {
 	}
 	room := myriad.MaxKnowledgeBytes - len(k.DisplayName) - len(k.OriginalIntent) - len(k.PrimaryDefinition) - len(q.Concept)
 	for _, f := range findings {
-		k.ResearchSources = fitting(k.ResearchSources, f.Source, myriad.MaxKnowledgeEntries, &room)
+		k.ResearchSources = fitting(k.ResearchSources, myriad.LegibleText(f.Source), myriad.MaxKnowledgeEntries, &room)
 	}
 	for _, use := range uses {
 		k.Applications = fitting(k.Applications, use, keptUses, &room)

@@ -38,11 +38,11 @@ func TestSynthesis(t *testing.T) {
 // TestSynthesisProperties holds what is true of any findings.
 func TestSynthesisProperties(t *testing.T) {
 	finding := rapid.Custom(func(t *rapid.T) Finding {
-		f := Finding{Source: rapid.StringN(1, 5, -1).Draw(t, "source"), Definition: rapid.SampledFrom([]string{"", " ", "x", "a | b"}).Draw(t, "definition")}
+		f := Finding{Source: rapid.StringN(1, 5, -1).Draw(t, "source"), Definition: rapid.SampledFrom([]string{"", " ", "x", "a | b", "\x00", "no\x00 \xffsuch\ufffd"}).Draw(t, "definition")}
 		if rapid.Bool().Draw(t, "sure") {
 			f.Confidence = ptr(rapid.Float64Range(0, 1).Draw(t, "confidence"))
 		}
-		f.Applications = rapid.SliceOfN(rapid.SampledFrom([]string{"", "light", "heat"}), 0, 5).Draw(t, "applications")
+		f.Applications = rapid.SliceOfN(rapid.SampledFrom([]string{"", "light", "heat", "\x00\ufffd", "he\x00at"}), 0, 5).Draw(t, "applications")
 		return f
 	})
 	rapid.Check(t, func(t *rapid.T) {

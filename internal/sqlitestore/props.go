@@ -147,6 +147,7 @@ func decodeAgent(props []byte) (myriad.Agent, error) {
 	}
 	a := myriad.Agent(p.plainAgent)
 	a.CreatedAt, a.UpdatedAt = p.CreatedAt.time(), p.UpdatedAt.time()
+	mend(a.Template)
 	a.Dormant = a.Template != nil && a.Endpoint == ""
 	if a.Status == "" {
 		a.Status = myriad.AgentActive
