@@ -34,7 +34,7 @@ var badlyDeclared = map[string]struct {
 		"agents[1].endpoint: an agent has an endpoint or a template (line 3)",
 		"agents[2].endpoint: is an http or https URL with a host (line 4)",
 		"agents[2].concepts: names at least one concept (line 4)",
-		"agents[4].max_concurrency: is 0 (the server's default) to 10000 (line 7)",
+		"agents[4].max_concurrency: is 1 to 10000 jobs under way, or 0 for the server's default (line 7)",
 		`agents[4].name: "Good" is the name of agents[0] already (line 7)`,
 	}},
 	"networks": {`agents:
