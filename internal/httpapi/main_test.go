@@ -76,6 +76,12 @@ func config(w *world) Config {
 // newWorld starts an API; change may alter its configuration.
 func newWorld(t *testing.T, change ...func(*Config)) *world {
 	t.Helper()
+	return newWorldAt(t, nil, change...)
+}
+
+// newWorldAt is newWorld behind pipes in memory, for virtual time; nil is the loopback.
+func newWorldAt(t *testing.T, ln *pipes, change ...func(*Config)) *world {
+	t.Helper()
 	w := &world{t: t, runs: &fakeRuns{}, agents: &fakeAgents{byID: map[string]myriad.Agent{}}, breakers: &fakeBreakers{state: map[string]myriad.BreakerState{}},
 		fleet: newFakeFleet()}
 	w.found = &fakeDirectory{agents: w.agents}
@@ -89,8 +95,15 @@ func newWorld(t *testing.T, change ...func(*Config)) *world {
 	}
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = Server(ServerConfig{API: w.api, Logger: cfg.Logger})
+	if ln != nil {
+		_ = server.Listener.Close()
+		server.Listener = ln
+	}
 	server.Start()
 	w.url, w.client = server.URL, server.Client()
+	if ln != nil {
+		w.client.Transport.(*http.Transport).DialContext = ln.dial
+	}
 	t.Cleanup(server.Close)
 	t.Cleanup(w.api.Close)
 	return w

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -216,27 +217,29 @@ func TestReaderThatDoesNotReadEndsItsRun(t *testing.T) {
 
 // TestSlowReaderOfALargeReply gets it whole as long as it reads on, however much longer than one write timeout that takes.
 func TestSlowReaderOfALargeReply(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.WriteTimeout = 300 * time.Millisecond })
-	w.runs.do = func(_ context.Context, req myriad.RunRequest) (*myriad.RunRecord, error) {
-		rec, err := answered(req)
-		rec.Results[0].Answer = myriad.ReadAnswer(json.RawMessage(`{"data":"` + strings.Repeat("x", 24<<20) + `"}`))
-		return rec, err
-	}
-	res := w.open("POST", "/v1/runs", onePlan)
-	defer res.Body.Close()
-	var total int64
-	for start := time.Now(); time.Since(start) < time.Second; { // slow for several write timeouts
-		n, err := io.CopyN(io.Discard, res.Body, 1<<20)
-		total += n
-		if err != nil {
-			t.Fatalf("broken after %d bytes: %v", total, err)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldAt(t, newPipes(), func(c *Config) { c.WriteTimeout = 300 * time.Millisecond })
+		w.runs.do = func(_ context.Context, req myriad.RunRequest) (*myriad.RunRecord, error) {
+			rec, err := answered(req)
+			rec.Results[0].Answer = myriad.ReadAnswer(json.RawMessage(`{"data":"` + strings.Repeat("x", 24<<20) + `"}`))
+			return rec, err
 		}
-		<-time.After(60 * time.Millisecond)
-	}
-	rest, err := io.Copy(io.Discard, res.Body)
-	if total += rest; err != nil || total <= 24<<20 {
-		t.Errorf("%d bytes, %v", total, err)
-	}
+		res := w.open("POST", "/v1/runs", onePlan)
+		defer res.Body.Close()
+		var total int64
+		for start := time.Now(); time.Since(start) < time.Second; { // slow for several write timeouts
+			n, err := io.CopyN(io.Discard, res.Body, 1<<20)
+			total += n
+			if err != nil {
+				t.Fatalf("broken after %d bytes: %v", total, err)
+			}
+			<-time.After(60 * time.Millisecond)
+		}
+		rest, err := io.Copy(io.Discard, res.Body)
+		if total += rest; err != nil || total <= 24<<20 {
+			t.Errorf("%d bytes, %v", total, err)
+		}
+	})
 }
 
 // TestLongReply goes out in pieces, and comes to what it would be in one.

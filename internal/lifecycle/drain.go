@@ -61,15 +61,15 @@ func (m *Manager) endLives(ctx context.Context) error {
 		return nil
 	case <-timer.C:
 	}
-	m.giveUp()
+	defer m.giveUp() // not before they are counted: whoever is given up returns its permit
 	var errs []error
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, i := range m.instances {
 		if i.counts() {
 			errs = append(errs, myriad.Errorf(myriad.CodeDeadline, "instance %s of agent %s could not be stopped in time", i.id, i.agent))
 		}
 	}
-	m.mu.Unlock()
 	return errors.Join(errs...)
 }
 
