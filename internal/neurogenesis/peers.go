@@ -137,24 +137,21 @@ func allFailed(failures []error) error {
 	return why
 }
 
-// peers are the agents to ask: those that are awake, then those that can be woken. away is why others are not, each: they would be woken to be turned away.
+// peers are the agents to ask: those that are awake, then those that can be woken. away is why others are not, each: they would take a place, or be
+// woken, to be turned away.
 func (p *Peers) peers(ctx context.Context) (peers []myriad.Agent, away []error, err error) {
 	listed, err := p.cfg.Graph.Researchers(ctx, mostResearchers)
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range listed {
-		if a := &listed[i]; !dormant(a) && asked(a) && len(peers) < p.cfg.Max {
-			peers = append(peers, *a)
-		}
-	}
-	if p.cfg.Fleet == nil {
-		return peers, nil, nil
-	}
-	for i := range listed {
-		if a := &listed[i]; dormant(a) && a.Template != nil && asked(a) && len(peers) < p.cfg.Max {
+	for _, asleep := range []bool{false, true} {
+		for i := range listed {
+			a := &listed[i]
+			if len(peers) == p.cfg.Max || dormant(a) != asleep || !asked(a) || asleep && (p.cfg.Fleet == nil || a.Template == nil) {
+				continue
+			}
 			if _, rejected, wait := p.cfg.Caller.Eligible([]myriad.Candidate{{Agent: a}}); len(rejected) > 0 {
-				open := myriad.Errorf(myriad.TaskErrCircuitOpen, "the circuit breaker of agent %s is open, so it sleeps on", a.Name)
+				open := myriad.Errorf(myriad.TaskErrCircuitOpen, "the circuit breaker of agent %s is open, so it is not asked", a.Name)
 				open.RetryAfter = wait
 				away = append(away, open)
 				continue

@@ -201,9 +201,16 @@ func TestSlowPeerIsLeft(t *testing.T) {
 	}
 }
 
+// unwired lets everybody be asked, and panics when somebody is.
+type unwired struct{ caller }
+
+func (unwired) Eligible(all []myriad.Candidate) ([]myriad.Candidate, []myriad.Rejection, time.Duration) {
+	return all, nil, 0
+}
+
 // TestPanicOfTheCaller is the peer's failure.
 func TestPanicOfTheCaller(t *testing.T) {
-	p := NewPeers(PeersConfig{Graph: registry{{Name: "A", Endpoint: "http://h/"}}, Caller: nil, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	p := NewPeers(PeersConfig{Graph: registry{{Name: "A", Endpoint: "http://h/"}}, Caller: unwired{}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if _, err := p.Research(t.Context(), Question{}); err == nil || !strings.Contains(err.Error(), "panicked") {
 		t.Errorf("got %v", err)
 	}

@@ -156,8 +156,27 @@ func TestPeersThatWouldBeTurnedAwaySleepOn(t *testing.T) {
 		t.Errorf("%v of %v told, %v", got, s.names(), err)
 	}
 	p = NewPeers(PeersConfig{Graph: registry{a}, Caller: c, Fleet: s, Logger: quietly()})
-	if _, err := p.Research(t.Context(), aboutLED); myriad.ErrorCode(err) != myriad.TaskErrCircuitOpen || !strings.Contains(err.Error(), "sleeps on") {
+	if _, err := p.Research(t.Context(), aboutLED); myriad.ErrorCode(err) != myriad.TaskErrCircuitOpen || !strings.Contains(err.Error(), "is open") {
 		t.Errorf("nobody could be asked: %v", err)
+	}
+}
+
+// TestPeersWithOpenBreakersTakeNoPlace: one that is well is asked, however many before it would be turned away.
+func TestPeersWithOpenBreakersTakeNoPlace(t *testing.T) {
+	c := newCaller(t)
+	var all registry
+	for i := range 9 {
+		a := peer(t, fmt.Sprint("P", i), says(diode))
+		if all = append(all, a); i == 8 {
+			break
+		}
+		if _, err := c.ForceBreaker(a.Name, "open"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	findings, err := NewPeers(PeersConfig{Graph: all, Caller: c, Logger: quietly()}).Research(t.Context(), aboutLED)
+	if got := sourcesOf(findings); err != nil || !slices.Equal(got, []string{"P8"}) {
+		t.Errorf("%v told, %v", got, err)
 	}
 }
 

@@ -52,7 +52,7 @@ var briefly = []unaskedCase{
 	},
 		[]string{"A", "B"}, nil, myriad.TaskErrCircuitOpen, "1 more could not be asked"},
 	{"breaker of one that sleeps is open", func(*testing.T) []myriad.Agent { return []myriad.Agent{sleeping("A")} },
-		[]string{"A"}, nil, myriad.TaskErrCircuitOpen, "sleeps on"},
+		[]string{"A"}, nil, myriad.TaskErrCircuitOpen, "is not asked"},
 	{"told to wait", func(t *testing.T) []myriad.Agent { return []myriad.Agent{peer(t, "A", answers(429, ""))} },
 		nil, nil, myriad.TaskErrParked, "left alone"},
 	{"network policy", func(t *testing.T) []myriad.Agent {
