@@ -23,6 +23,7 @@ const (
 	ReasonCrashed  = "crashed"
 	ReasonFailed   = "failed"
 	ReasonDeleted  = "deleted"
+	ReasonAdopted  = "adopted" // it was alive already: an earlier life of the server had started it
 )
 
 // FleetLimits bound the fleet. A zero TotalCPU or TotalMemoryBytes is no budget.

@@ -176,7 +176,7 @@ func (m *Manager) takeIn(ctx context.Context, left []leftover) {
 }
 
 // book makes an instance of what was left; it is starting. mu is held.
-func (m *Manager) book(l leftover, p *permit) *instance {
+func (m *Manager) book(l leftover, p *permit, reason string) *instance {
 	i := m.newInstance(l.InstanceID, l.Agent)
 	i.entry = myriad.QueueEntry{ID: i.id, Agent: i.agent}
 	i.host, i.limits, i.running, i.recorded, i.permit, i.decided, i.dated = l.host, l.Limits, l.Instance, true, p, time.Now(), l.dated
@@ -187,7 +187,7 @@ func (m *Manager) book(l leftover, p *permit) *instance {
 	if m.learners[i.agent] == nil {
 		m.learners[i.agent] = i // whether it learns or not: nobody else does before it has ended
 	}
-	m.move(i, starting, "")
+	m.move(i, starting, reason)
 	return i
 }
 
@@ -204,7 +204,7 @@ func (m *Manager) adopt(l leftover, packet myriad.Packet) bool {
 	if p == nil {
 		return false
 	}
-	i := m.book(l, p)
+	i := m.book(l, p, myriad.ReasonAdopted)
 	i.packet = &packet
 	m.settleIn(i)
 	m.spawn(i)
@@ -215,7 +215,7 @@ func (m *Manager) adopt(l leftover, packet myriad.Packet) bool {
 func (m *Manager) end(l leftover) {
 	m.lock()
 	if m.phase == running && m.instances[l.InstanceID] == nil {
-		i := m.book(l, m.room.force(l.Limits))
+		i := m.book(l, m.room.force(l.Limits), l.reason)
 		m.halt(i, l.reason, nil)
 		m.spawn(i)
 		m.unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +59,12 @@ func TestAdoption(t *testing.T) {
 		}
 		if r.rt.started("same") != 0 {
 			t.Error("started anew")
+		}
+		adopted := r.told(myriad.KindInstance)
+		for _, want := range []string{"same queued>starting adopted", "same starting>ready adopted"} {
+			if !slices.Contains(adopted, want) {
+				t.Errorf("%q is not told: %q", want, adopted)
+			}
 		}
 		s := r.Status(ctx).Instances
 		for _, i := range s {

@@ -215,7 +215,11 @@ func (m *Manager) rise(i *instance, running myriad.Instance) bool {
 	packet.Agent.Endpoint, packet.Agent.Dormant = endpoint, false
 	i.packet = &packet // its agent is the card, so that it is in memory once
 	old := m.takeOver(i)
-	m.move(i, ready, "")
+	reason := ""
+	if i.reason == myriad.ReasonAdopted { // else it was started, or started again
+		reason = i.reason
+	}
+	m.move(i, ready, reason)
 	i.passing = i.inPassing() // of the stretch before, if there was one
 	i.live = newLive(m, i, &packet.Agent)
 	i.live.passing.Store(i.passing)

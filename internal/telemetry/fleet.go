@@ -84,6 +84,7 @@ func (m *fleetMetrics) move(e myriad.Event) {
 	}
 	ended := e.To == myriad.InstanceStopped || e.To == myriad.InstanceFailed
 	switch {
+	case e.Reason == myriad.ReasonAdopted: // nothing was started
 	case e.From == myriad.InstanceStarting && e.To == myriad.InstanceReady:
 		m.starts.add("ready", 1)
 		m.coldStart.WithLabelValues(runtimeWord(e.Runtime)).Observe(e.Duration.Seconds())

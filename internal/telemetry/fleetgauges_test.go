@@ -64,6 +64,10 @@ func TestStartsAndReaps(t *testing.T) {
 	move := func(from, to, reason string) {
 		tel.Emit(myriad.Event{Kind: myriad.KindInstance, Instance: "1", From: from, To: to, Reason: reason, Runtime: "process"})
 	}
+	move("queued", "starting", "adopted") // alive from an earlier life: no start
+	move("starting", "ready", "adopted")
+	move("ready", "draining", "idle")
+	move("draining", "stopped", "idle")
 	move("", "queued", "")
 	move("queued", "starting", "")
 	move("starting", "failed", "failed")
