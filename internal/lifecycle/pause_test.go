@@ -50,87 +50,107 @@ func TestAwakeInThisProcessIsNoGoroutine(t *testing.T) {
 	})
 }
 
+// limited has other limits be in force for a moment.
+func limited(change func(*myriad.FleetLimits)) func(*rig, string) {
+	return func(r *rig, _ string) {
+		if _, err := r.SetLimits(r.t.Context(), change); err != nil {
+			r.t.Error(err)
+		}
+		time.Sleep(2 * time.Second)
+	}
+}
+
+// endings are the ways in which a ready instance of agent a can end.
+var endings = map[string]struct {
+	end    func(r *rig, id string)
+	reason string
+	again  bool // another one has taken its place
+}{
+	"stopped by somebody": {func(r *rig, id string) {
+		if err := r.StopInstance(r.t.Context(), id); err != nil {
+			r.t.Error(err)
+		}
+	}, myriad.ReasonOperator, false},
+	"restarted": {func(r *rig, id string) {
+		if err := r.RestartInstance(r.t.Context(), id); err != nil {
+			r.t.Error(err)
+		}
+	}, myriad.ReasonOperator, true},
+	"restarted without room": {func(r *rig, id string) {
+		limited(func(l *myriad.FleetLimits) { l.MaxAgents = 1 })(r, id)
+		if err := r.RestartInstance(r.t.Context(), id); err != nil {
+			r.t.Error(err)
+		}
+	}, myriad.ReasonOperator, true},
+	"written anew": {func(r *rig, _ string) {
+		a, err := r.Agent(r.t.Context(), "a")
+		if err != nil {
+			r.t.Error(err)
+		}
+		a.Description = "another"
+		if _, err := r.PutAgent(r.t.Context(), a, myriad.Guard{}); err != nil {
+			r.t.Error(err)
+		}
+	}, myriad.ReasonOperator, false},
+	"deleted": {func(r *rig, _ string) {
+		if _, err := r.DeleteAgent(r.t.Context(), "a", myriad.Guard{}); err != nil {
+			r.t.Error(err)
+		}
+	}, myriad.ReasonDeleted, false},
+	"idle": {func(*rig, string) { time.Sleep(2 * time.Minute) }, myriad.ReasonIdle, false},
+	"evicted": {func(r *rig, _ string) {
+		for _, name := range []string{"b", "c"} {
+			r.wake(name).Release()
+		}
+	}, myriad.ReasonEvicted, false},
+	"old":              {limited(func(l *myriad.FleetLimits) { l.MaxAgeMS = 1000 }), myriad.ReasonAge, true},
+	"old without room": {limited(func(l *myriad.FleetLimits) { l.MaxAgeMS, l.MaxAgents = 1000, 1 }), myriad.ReasonAge, false},
+	"lowered limits":   {limited(func(l *myriad.FleetLimits) { l.MaxAgents = 0 }), myriad.ReasonEvicted, false},
+	"drained":          {func(r *rig, _ string) { r.close() }, myriad.ReasonShutdown, false},
+}
+
 // TestWhatPausesEnds has instances of this process end in every way in which a ready one can: permits are back and nothing of them is left.
 func TestWhatPausesEnds(t *testing.T) {
-	limit := func(change func(*myriad.FleetLimits)) func(*rig, string) {
-		return func(r *rig, _ string) {
-			if _, err := r.SetLimits(r.t.Context(), change); err != nil {
-				r.t.Error(err)
-			}
-			time.Sleep(2 * time.Second)
+	for name, c := range endings {
+		for kind, register := range map[string]func(*rig, ...string){"learns": (*rig).packets, "learns nothing": (*rig).programs} {
+			again := c.again && !(name == "old" && kind == "learns") // who learns has one instance at a time, and sleeps until the next task
+			t.Run(name+", "+kind, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					r := newRig(t, quick, inProcess).begin()
+					defer r.close()
+					register(r, "a", "b", "c")
+					w := r.wake("a")
+					i := r.board.get("a").instance
+					w.Release()
+					time.Sleep(2 * time.Second) // past its minimum life
+					c.end(r, i.id)
+					synctest.Wait()
+					if l := r.board.get("a"); again != (l != nil) || l != nil && l.instance == i {
+						t.Errorf("awake is %v", l)
+					}
+					r.checkEnded(i, c.reason)
+				})
+			})
 		}
 	}
-	for name, c := range map[string]struct {
-		end    func(r *rig, id string)
-		reason string
-		again  bool // another one has taken its place
-	}{
-		"stopped by somebody": {func(r *rig, id string) {
-			if err := r.StopInstance(r.t.Context(), id); err != nil {
-				r.t.Error(err)
-			}
-		}, myriad.ReasonOperator, false},
-		"restarted": {func(r *rig, id string) {
-			if err := r.RestartInstance(r.t.Context(), id); err != nil {
-				r.t.Error(err)
-			}
-		}, myriad.ReasonOperator, true},
-		"restarted without room": {func(r *rig, id string) {
-			limit(func(l *myriad.FleetLimits) { l.MaxAgents = 1 })(r, id)
-			if err := r.RestartInstance(r.t.Context(), id); err != nil {
-				r.t.Error(err)
-			}
-		}, myriad.ReasonOperator, true},
-		"written anew": {func(r *rig, _ string) {
-			a := program("a")
-			a.Description = "another"
-			if _, err := r.PutAgent(r.t.Context(), a, myriad.Guard{}); err != nil {
-				r.t.Error(err)
-			}
-		}, myriad.ReasonOperator, false},
-		"deleted": {func(r *rig, _ string) {
-			if _, err := r.DeleteAgent(r.t.Context(), "a", myriad.Guard{}); err != nil {
-				r.t.Error(err)
-			}
-		}, myriad.ReasonDeleted, false},
-		"idle": {func(*rig, string) { time.Sleep(2 * time.Minute) }, myriad.ReasonIdle, false},
-		"evicted": {func(r *rig, _ string) {
-			for _, name := range []string{"b", "c"} {
-				r.wake(name).Release()
-			}
-		}, myriad.ReasonEvicted, false},
-		"old":              {limit(func(l *myriad.FleetLimits) { l.MaxAgeMS = 1000 }), myriad.ReasonAge, true},
-		"old without room": {limit(func(l *myriad.FleetLimits) { l.MaxAgeMS, l.MaxAgents = 1000, 1 }), myriad.ReasonAge, false},
-		"lowered limits":   {limit(func(l *myriad.FleetLimits) { l.MaxAgents = 0 }), myriad.ReasonEvicted, false},
-		"drained":          {func(r *rig, _ string) { r.close() }, myriad.ReasonShutdown, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				r := newRig(t, quick, inProcess).begin()
-				defer r.close()
-				r.programs("a", "b", "c")
-				w := r.wake("a")
-				i := r.board.get("a").instance
-				w.Release()
-				time.Sleep(2 * time.Second) // past its minimum life
-				c.end(r, i.id)
-				synctest.Wait()
-				if l := r.board.get("a"); c.again != (l != nil) || l != nil && l.instance == i {
-					t.Errorf("awake is %v", l)
-				}
-				r.Manager.mu.Lock()
-				defer r.Manager.mu.Unlock()
-				if _, there := r.instances[i.id]; there || !i.permit.returned || !i.over || i.running != nil {
-					t.Errorf("in the books: %t, permit %+v, over %t, running %v", there, i.permit, i.over, i.running)
-				}
-				if i.reason != c.reason || i.machine.state() != stopped {
-					t.Errorf("it is %s: %s", i.machine.state(), i.reason)
-				}
-				if lives := len(r.instances); r.lives != lives {
-					t.Errorf("%d lives of %d instances", r.lives, lives)
-				}
-			})
-		})
+}
+
+// checkEnded checks that nothing of an instance is left.
+func (r *rig) checkEnded(i *instance, reason string) {
+	r.t.Helper()
+	r.Manager.mu.Lock()
+	defer r.Manager.mu.Unlock()
+	if _, there := r.instances[i.id]; there || !i.permit.returned || !i.over || i.running != nil {
+		r.t.Errorf("in the books: %t, permit %+v, over %t, running %v", there, i.permit, i.over, i.running)
+	}
+	if i.reason != reason || i.machine.state() != stopped {
+		r.t.Errorf("it is %s: %s", i.machine.state(), i.reason)
+	}
+	if r.learners[i.agent] == i {
+		r.t.Error("it may still learn")
+	}
+	if lives := len(r.instances); r.lives != lives {
+		r.t.Errorf("%d lives of %d instances", r.lives, lives)
 	}
 }
 
