@@ -180,5 +180,5 @@ type Ranked struct {
 	Parts ScoreParts `json:"parts"`
 }
 
-// Millis is d in milliseconds as results and summaries give it: rounded to a microsecond.
+// Millis is d in milliseconds as results and summaries give it: whole microseconds, the rest cut off.
 func Millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

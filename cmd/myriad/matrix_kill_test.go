@@ -24,7 +24,7 @@ import (
 const (
 	killClients = 60                     // that ask without a pause until the server dies
 	heldRuns    = 12                     // runs of each life that are under way when it ends
-	flushEvery  = 100 * time.Millisecond // how late the server may write answers and finished runs
+	flushEvery  = 100 * time.Millisecond // how long the server gathers answers and finished runs before it writes them
 )
 
 // victim is a server program on one data directory, killed and started again.
@@ -32,7 +32,6 @@ type victim struct {
 	t            *testing.T
 	binary, data string
 	quick, slow  *patient // the agents: one that answers at once, one that holds its jobs
-	lag          *lagMeter
 	rng          *rand.Rand
 
 	release chan struct{} // ends the jobs of slow
@@ -45,7 +44,7 @@ type victim struct {
 	agents int // that were registered
 
 	mu      sync.Mutex
-	told    []told       // runs that the server has answered in the present life; guarded by mu
+	told    []told       // runs that the server has answered in the present life and, once it is killed, must know in the next; guarded by mu
 	held    []string     // runs that it has accepted and could not end; guarded by mu
 	asked   map[int]bool // questions whose answers must be kept; guarded by mu
 	killing bool         // guarded by mu
@@ -53,9 +52,9 @@ type victim struct {
 
 // told is a finished run as the client had it.
 type told struct {
-	record   *myriad.RunRecord
-	question int
-	at       time.Time
+	record    *myriad.RunRecord
+	question  int
+	begun, at time.Time
 }
 
 // killedAgainAndAgain kills a server, built as for use, at random points of a load, and starts it again on what is left.
@@ -69,10 +68,10 @@ func killedAgainAndAgain(t *testing.T, kills int, rng *rand.Rand) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", v.binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	v.lag = startLagMeter(t)
 	v.quick, v.slow = startPatient(t, "Quick_AI", rng.Uint64()), startPatient(t, "Slow_AI", rng.Uint64())
 	v.slow.agent.Set(faultproxy.Behaviour{Data: echo, Hold: v.release})
 	t.Cleanup(func() { close(v.release) })
+	t.Cleanup(v.abandon)
 	v.start()
 	for v.life = 1; v.life <= kills && !t.Failed(); v.life++ {
 		v.hold()
@@ -154,6 +153,16 @@ func (v *victim) kill() {
 	}
 }
 
+// abandon ends the server of a test that has given up.
+func (v *victim) abandon() {
+	v.mu.Lock()
+	v.killing = true
+	v.mu.Unlock()
+	if v.cmd != nil && v.cmd.Process != nil && v.cmd.ProcessState == nil {
+		v.kill()
+	}
+}
+
 // hold starts runs that cannot end in this life: their second task waits for an agent that does not answer.
 func (v *victim) hold() {
 	v.t.Helper()
@@ -177,13 +186,13 @@ func (v *victim) heldPlan(i int) client.Plan {
 		{ID: id + "/third", Concept: "quick", Intent: "turn_off", DependsOn: []string{id + "/second"}}}}
 }
 
-// loadAndKill has many clients ask, registers agents beside them, and kills the server after so long.
+// loadAndKill has many clients ask, registers agents beside them, and kills the server after so long. What is in its file by then must be there in the next life.
 func (v *victim) loadAndKill(after time.Duration) {
 	v.t.Helper()
 	v.told, v.killing = nil, false
-	v.lag.forget()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	v.awaitWritten(ctx)
 	var all sync.WaitGroup
 	for i := range killClients {
 		all.Go(func() {
@@ -195,25 +204,59 @@ func (v *victim) loadAndKill(after time.Duration) {
 		for v.agents = 0; v.register(ctx); v.agents++ {
 		}
 	})
-	<-time.After(after)
+	<-time.After(after / 2)
+	early := v.written()
+	seen := time.Now()
+	<-time.After(after / 2)
+	late := v.written()
 	v.mu.Lock()
 	v.killing = true
 	v.mu.Unlock()
-	killed := time.Now()
 	v.kill()
 	all.Wait()
-	written := killed.Add(-3*flushEvery - 3*v.lag.is())
-	v.told = slices.DeleteFunc(v.told, func(r told) bool { return r.at.After(written) })
-	for _, r := range v.told {
-		v.asked[r.question] = true
+	v.checkOrder(late)
+	v.told = slices.DeleteFunc(v.told, func(r told) bool { return !late[r.record.RunID] })
+	if slices.ContainsFunc(v.told, func(r told) bool { return r.begun.After(seen) }) { // answers are written after the runs beside them, and before later runs
+		for _, r := range v.told {
+			if early[r.record.RunID] {
+				v.asked[r.question] = true
+			}
+		}
 	}
-	v.t.Logf("life %d ended after %v: %d runs and %d agents must be there", v.life, after.Round(time.Millisecond), len(v.told), v.agents)
+	v.t.Logf("life %d ended after %v: %d runs and %d agents must be there, and the answers to %d questions", v.life, after.Round(time.Millisecond), len(v.told), v.agents,
+		len(v.asked))
+}
+
+// awaitWritten has one question answered, which the server must write down while nobody asks for anything more.
+func (v *victim) awaitWritten(ctx context.Context) {
+	v.t.Helper()
+	if !v.ask(ctx, killClients, v.life) {
+		v.t.FailNow()
+	}
+	soon(v.t, "an answered run is in the file", func() bool { return v.written()[v.told[0].record.RunID] })
+}
+
+// checkOrder: runs are written in the order in which they finished, so what was answered before a written run was asked for is written too.
+func (v *victim) checkOrder(written map[string]bool) {
+	v.t.Helper()
+	var last time.Time
+	for _, r := range v.told {
+		if written[r.record.RunID] && r.begun.After(last) {
+			last = r.begun
+		}
+	}
+	for _, r := range v.told {
+		if r.at.Before(last) && !written[r.record.RunID] {
+			v.t.Errorf("run %s was answered %v before another one was asked for that is written, and it is not", r.record.RunID, last.Sub(r.at))
+		}
+	}
 }
 
 // ask has one question answered, as one run of two tasks; false when the server was killed.
 func (v *victim) ask(ctx context.Context, who, n int) bool {
 	q := who*100 + n%50
 	id := fmt.Sprintf("told-%d-%d-%d", v.life, who, n)
+	begun := time.Now()
 	record, err := v.client.Run(ctx, client.Plan{Tasks: []client.Task{
 		{ID: id + "/read", Concept: "quick", Intent: "define", Args: question(q)},
 		{ID: id + "/write", Concept: "quick", Intent: "turn_on", Args: question(q), DependsOn: []string{id + "/read"}}}})
@@ -226,7 +269,7 @@ func (v *victim) ask(ctx context.Context, who, n int) bool {
 		v.t.Errorf("before the server was killed: %+v, %v", record, err)
 		return false
 	}
-	v.told = append(v.told, told{record, q, time.Now()})
+	v.told = append(v.told, told{record, q, begun, time.Now()})
 	return true
 }
 

@@ -26,13 +26,44 @@ func sample[T any](v *victim, all []T) []T {
 	return some[:min(len(some), sampled)]
 }
 
-// checkStore: the file is sound.
-func (v *victim) checkStore() {
+// file opens the server's file for reading.
+func (v *victim) file() *sql.DB {
 	v.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(filepath.Join(v.data, "myriad.db"))+"?mode=ro")
+	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(filepath.Join(v.data, "myriad.db"))+"?mode=ro&_pragma=busy_timeout(10000)")
 	if err != nil {
 		v.t.Fatal(err)
 	}
+	return db
+}
+
+// written are the finished runs that the file holds now.
+func (v *victim) written() map[string]bool {
+	v.t.Helper()
+	db := v.file()
+	defer db.Close()
+	rows, err := db.QueryContext(v.t.Context(), `SELECT id FROM runs WHERE status <> 'running'`)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer rows.Close()
+	ids := map[string]bool{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			v.t.Fatal(err)
+		}
+		ids[id] = true
+	}
+	if err := rows.Err(); err != nil {
+		v.t.Fatal(err)
+	}
+	return ids
+}
+
+// checkStore: the file is sound.
+func (v *victim) checkStore() {
+	v.t.Helper()
+	db := v.file()
 	defer db.Close()
 	var verdict string
 	if err := db.QueryRowContext(v.t.Context(), `PRAGMA integrity_check`).Scan(&verdict); err != nil || verdict != "ok" {

@@ -23,7 +23,9 @@ type asked struct {
 	way      int
 	id       string
 	record   *myriad.RunRecord
-	finished map[string]int // by task, where the client followed events
+	finished map[string]int       // by task, where the client followed events
+	heard    map[string]time.Time // by task, likewise
+	begin    time.Time
 	took     time.Duration
 	err      error
 }
@@ -72,13 +74,18 @@ func rounds() int {
 	return 1
 }
 
-// tightPlan is what may well come to nothing: tasks for ailing agents, in a run with little time.
+// tightPlan is what may well come to nothing: tasks for ailing agents, in a run with little time. Only the run ends them: where it did not, an agent that says
+// nothing would be waited for with all patience.
 func (w *ward) tightPlan(id string, rng *rand.Rand) client.Plan {
 	read, write := w.sickTask(id+"/read", "define", rng), w.sickTask(id+"/write", "turn_on", rng)
 	after := client.Task{ID: id + "/after", Concept: "pair", Intent: "define", Args: question(rng.IntN(questions)), DependsOn: []string{read.ID}}
 	refuses := w.sickTask(id+"/live", "define", rng)
 	refuses.Fallback = client.NoFallback
-	return client.Plan{Tasks: []client.Task{read, write, after, refuses}, Timeout: time.Duration(20+rng.IntN(1500)) * time.Millisecond}
+	plan := client.Plan{Tasks: []client.Task{read, write, after, refuses}, Timeout: time.Duration(20+rng.IntN(1500)) * time.Millisecond}
+	for i := range plan.Tasks {
+		plan.Tasks[i].Timeout = 0
+	}
+	return plan
 }
 
 // mixedPlan has tasks that must succeed whatever befalls the ailing agents, beside tasks for these.
@@ -114,10 +121,9 @@ func (w *ward) sickTask(id, intent string, rng *rand.Rand) client.Task {
 
 // ask carries a plan out in one of the ways that there are, and keeps what came of it.
 func (w *ward) ask(way int, plan client.Plan) {
-	a := &asked{plan: plan, way: way % len(ways)}
+	a := &asked{plan: plan, way: way % len(ways), begin: time.Now()}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	begin := time.Now()
 	switch a.way {
 	case 0:
 		if a.record, a.err = w.client.Run(ctx, plan); a.err == nil {
@@ -130,7 +136,7 @@ func (w *ward) ask(way int, plan client.Plan) {
 			a.err = w.client.Follow(ctx, a.id, 0, a.follow)
 		}
 	}
-	a.took = time.Since(begin)
+	a.took = time.Since(a.begin)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.runs = append(w.runs, a)
@@ -139,7 +145,7 @@ func (w *ward) ask(way int, plan client.Plan) {
 // follow builds the record from the events of a run.
 func (a *asked) follow(e myriad.RunEvent) error {
 	if a.record == nil {
-		a.record, a.finished = &myriad.RunRecord{}, map[string]int{}
+		a.record, a.finished, a.heard = &myriad.RunRecord{}, map[string]int{}, map[string]time.Time{}
 	}
 	switch e.Kind {
 	case myriad.EventTaskFinished:
@@ -148,6 +154,7 @@ func (a *asked) follow(e myriad.RunEvent) error {
 			return err
 		}
 		a.finished[r.TaskID.Key]++
+		a.heard[r.TaskID.Key] = time.Now()
 		a.record.Results = append(a.record.Results, r)
 	case myriad.EventRunFinished:
 		if a.record.Status != "" {

@@ -29,7 +29,8 @@ var (
 
 // The matrix in short times, so that much happens in few seconds.
 const (
-	patience   = 2 * time.Second         // for one attempt: agents that are well must never need it
+	patience   = 20 * time.Second        // for one attempt: far longer than agents that are well ever need
+	unkept     = patience / 2            // past a deadline: far longer than the machine stands still, far shorter than what goes on when nobody ends it
 	taskTime   = 1200 * time.Millisecond // of tasks for ailing agents, by their own timeout; an agent that lets it pass is at fault
 	openFor    = 150 * time.Millisecond  // a breaker's first open time; at most twice as long later
 	sickSlots  = 8                       // max_concurrency of agents that have faults

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -29,7 +28,6 @@ type ward struct {
 	client   *client.Client
 	patients []*patient // concepts sick0, sick1, ...; all of them also pair
 	well     []*patient // Solid_AI, which alone knows solid, and Partner_AI, which also knows pair
-	lag      *lagMeter
 	changes  *breakerLog
 
 	mu   sync.Mutex
@@ -49,7 +47,6 @@ func newWard(t *testing.T, sick int, rng *rand.Rand) *ward {
 	w := &ward{t: t, rng: rng}
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
-	w.lag = startLagMeter(t)
 	var agents []myriad.Agent
 	for i := range sick {
 		p := startPatient(t, fmt.Sprintf("Sick%d_AI", i), rng.Uint64())
@@ -126,7 +123,7 @@ func (w *ward) heal() {
 func (w *ward) recover() {
 	w.t.Helper()
 	for i, p := range w.patients {
-		ask := client.Plan{Tasks: []client.Task{{ID: "again", Concept: fmt.Sprint("sick", i), Intent: "turn_on"}}}
+		ask := client.Plan{Tasks: []client.Task{{ID: "again", Concept: fmt.Sprint("sick", i), Intent: "turn_on", Timeout: taskTime}}}
 		var last *myriad.RunRecord
 		w.eventually(p.name+" is called again", func() bool {
 			var err error
@@ -202,93 +199,12 @@ func metric(t testing.TB, server, series string) string {
 	return ""
 }
 
-// lagMeter measures how late this process does what is due: a timer, a goroutine that it wakes, and a round trip over loopback, again and again.
-type lagMeter struct {
-	mu    sync.Mutex
-	worst time.Duration // guarded by mu
-}
-
-func startLagMeter(t *testing.T) *lagMeter {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	peer, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, stop := &lagMeter{}, make(chan struct{})
-	var all sync.WaitGroup
-	all.Go(func() { _, _ = io.Copy(peer, peer) })
-	all.Go(func() { m.measure(conn, stop) })
-	t.Cleanup(func() {
-		close(stop)
-		conn.Close()
-		peer.Close()
-		l.Close()
-		all.Wait()
-	})
-	return m
-}
-
-func (m *lagMeter) measure(conn net.Conn, stop <-chan struct{}) {
-	const every = 2 * time.Millisecond
-	woken := make(chan struct{})
-	buf := make([]byte, 1)
-	for {
-		due := time.Now().Add(every)
-		timer := time.AfterFunc(every, func() {
-			select {
-			case woken <- struct{}{}:
-			case <-stop:
-			}
-		})
-		select {
-		case <-woken:
-		case <-stop:
-			timer.Stop()
-			return
-		}
-		if _, err := conn.Write(buf); err != nil {
-			return
-		}
-		if _, err := io.ReadFull(conn, buf); err != nil {
-			return
-		}
-		late := time.Since(due)
-		m.mu.Lock()
-		m.worst = max(m.worst, late)
-		m.mu.Unlock()
-	}
-}
-
-// is the worst that was measured.
-func (m *lagMeter) is() time.Duration {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.worst
-}
-
-// forget begins anew.
-func (m *lagMeter) forget() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.worst = 0
-}
-
-// slack is what a deadline may be missed by: 100 ms, and the hand-overs from the timer to the record that each can be as late as the worst that was measured.
-func (m *lagMeter) slack() time.Duration { return 100*time.Millisecond + 5*m.is() }
-
 // breakerLog is every transition of every breaker, as /v1/events tells it.
 type breakerLog struct {
 	mu      sync.Mutex
 	changes []breakerChange // guarded by mu
 	gaps    int             // guarded by mu
+	heralds map[string]bool // agents of which the stream has told; guarded by mu
 }
 
 type breakerChange struct {
@@ -298,7 +214,7 @@ type breakerChange struct {
 
 func followBreakers(t *testing.T, c *client.Client) *breakerLog {
 	t.Helper()
-	b, heard := &breakerLog{}, make(chan struct{})
+	b, heard := &breakerLog{heralds: map[string]bool{}}, make(chan struct{})
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -317,8 +233,8 @@ func followBreakers(t *testing.T, c *client.Client) *breakerLog {
 	})
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for n := 0; ; n++ { // until the stream is known to tell
-		put(t, c, myriad.Agent{Name: "Herald_AI", Endpoint: "http://127.0.0.1:1/", Concepts: []string{"herald"}})
+	for { // until the stream is known to tell
+		put(t, c, herald("First"))
 		select {
 		case <-heard:
 			return b
@@ -327,12 +243,39 @@ func followBreakers(t *testing.T, c *client.Client) *breakerLog {
 	}
 }
 
+func herald(name string) myriad.Agent {
+	return myriad.Agent{Name: name + "_Herald_AI", Endpoint: "http://127.0.0.1:1/", Concepts: []string{"herald"}}
+}
+
+// catchUp waits until the stream has told of every transition so far. Whoever makes one tells of it before its run can end, unless somebody else who does not
+// get away before it is told, so when no run is under way all are in the stream; and what is put there now comes after them.
+func (b *breakerLog) catchUp(t *testing.T, c *client.Client) {
+	t.Helper()
+	last := herald("Last")
+	put(t, c, last)
+	soon(t, "the stream of events has told all", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.heralds[last.Name]
+	})
+	if b.mu.Lock(); b.gaps > 0 {
+		t.Error("the stream of events has a gap")
+	}
+	b.mu.Unlock()
+}
+
 func (b *breakerLog) note(e client.Event) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch e.Kind {
 	case "gap":
 		b.gaps++
+	case string(myriad.KindAgentPut):
+		var put struct{ Agent string }
+		if err := json.Unmarshal(e.Data, &put); err != nil {
+			return err
+		}
+		b.heralds[put.Agent] = true
 	case string(myriad.KindBreaker):
 		var c breakerChange
 		if err := json.Unmarshal(e.Data, &c); err != nil {
