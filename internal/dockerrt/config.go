@@ -26,7 +26,7 @@ type Config struct {
 	Parallel    int           // containers that are created and started at once, the rest wait; 4
 	Logger      *slog.Logger  // slog.Default()
 	// Learned takes what the knowledge agent of an instance has been told, when that is stopped in order, so that its packet can follow. It is
-	// called by Stop and must be quick; what it refuses is lost with the container. Nil is nobody.
+	// called by Stop and must be quick, and again after a refusal with RetryAfter; what it refuses otherwise is lost with the container. Nil is nobody.
 	Learned func(instance, agent string, k myriad.Knowledge) error
 }
 

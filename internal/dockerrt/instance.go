@@ -29,7 +29,7 @@ type instance struct {
 
 	asked   atomic.Bool   // Stop was called
 	worked  atomic.Bool   // it was ready once, so it may have learned something
-	heard   atomic.Bool   // what it has learned was asked for
+	heard   atomic.Bool   // what it has learned was asked for, and passed on
 	watcher chan struct{} // holds one token; who has it watches the container and is the only one to end it
 	exited  chan struct{}
 

@@ -131,8 +131,8 @@ func (i *instance) Stop(ctx context.Context) error {
 			i.r.release()
 		}
 	}()
-	if i.worked.Load() && i.heard.CompareAndSwap(false, true) {
-		i.hear(ctx)
+	if i.worked.Load() && !i.heard.Load() {
+		i.heard.Store(i.hear(ctx))
 	}
 	if ctx.Err() == nil && i.ask(ctx, i.signal) == nil {
 		select {

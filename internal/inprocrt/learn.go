@@ -79,10 +79,10 @@ func (k *KnowledgeAgent) learn(kind string, told myriad.Learn) (float64, error) 
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	before := k.known.Load()
-	if l, ok := before.Learned[kind]; ok && l == told {
-		return before.ConfidenceScore, nil
+	after := before
+	if l, ok := before.Learned[kind]; !ok || l != told {
+		after = taught(before, kind, told)
 	}
-	after := taught(before, kind, told)
 	if outgrows(after, before) {
 		return 0, myriad.Errorf(myriad.CodeTooLarge, "an agent learns at most %d types of knowledge and %d bytes in all", MaxLearned, MaxLearnedTotal)
 	}

@@ -127,6 +127,10 @@ func TestWhatIsNotKeptIsNotLearned(t *testing.T) {
 	}
 	refusal = nil
 	learned(t, k, "history", "mills", 0.5)
+	refusal = myriad.Errorf(myriad.CodeUnavailable, "not here")
+	if status, out, _ := ask(t, k, "/update_knowledge", `{"knowledge_type":"history","content":"mills"}`); status != http.StatusServiceUnavailable {
+		t.Errorf("the same again, where it is not kept: HTTP %d %v", status, out)
+	}
 }
 
 func TestLearningIsBounded(t *testing.T) {

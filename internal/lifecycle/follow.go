@@ -48,14 +48,13 @@ func (m *Manager) changed(p myriad.Packet) {
 }
 
 // outdate has nothing be kept of what instances of revisions before this one learn: it is about what was written over. Those that wait for room
-// start from what is written now. mu is held.
+// start from what is written now. What was learned before was written before, and nothing is taken meanwhile. mu is held.
 func (m *Manager) outdate(agent string, revision int64) {
 	for _, i := range m.instances {
 		if i.agent == agent && i.machine.state() != queued && i.revision() < revision {
 			i.dated = true
 		}
 	}
-	m.lessons.take(agent)
 }
 
 // follow has instances of one revision of a packet count as ones of a later revision, with which they agree.

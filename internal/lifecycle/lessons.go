@@ -2,8 +2,10 @@ package lifecycle
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -21,22 +23,41 @@ const (
 type lessons struct {
 	mu      sync.Mutex
 	pending map[string]*myriad.Knowledge // not changed once they are here; guarded by mu
+	closed  map[string]bool              // agents whose packets are being written, for whom none are taken; guarded by mu
 	some    chan struct{}
 }
 
 func (l *lessons) init() {
-	l.pending, l.some = map[string]*myriad.Knowledge{}, make(chan struct{}, 1)
+	l.pending, l.closed, l.some = map[string]*myriad.Knowledge{}, map[string]bool{}, make(chan struct{}, 1)
 }
 
-// add has an agent's lesson wait, in place of an earlier one; false when too many wait.
-func (l *lessons) add(name string, k *myriad.Knowledge) bool {
+// add has an agent's lesson wait, in place of an earlier one. It is refused for a moment while the agent's packet is written, and when too many wait.
+func (l *lessons) add(name string, k *myriad.Knowledge) *myriad.Error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, waits := l.pending[name]; !waits && len(l.pending) >= mostLessons {
-		return false
+	_, waits := l.pending[name]
+	switch {
+	case l.closed[name]:
+		return myriad.Errorf(myriad.CodeUnavailable, "agent %s learns nothing while its packet is written: tell it again", name)
+	case !waits && len(l.pending) >= mostLessons:
+		return myriad.Errorf(myriad.CodeUnavailable, "agent %s learns nothing now: what %d agents have learned waits to be written", name, mostLessons)
 	}
 	l.pending[name] = k
-	return true
+	return nil
+}
+
+// close has no lessons of an agent be taken until open is called. The turn is held.
+func (l *lessons) close(name string) (open func()) {
+	l.set(name, true)
+	return func() { l.set(name, false) }
+}
+
+func (l *lessons) set(name string, closed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed[name] = closed; !closed {
+		delete(l.closed, name)
+	}
 }
 
 // of is what waits for an agent, nil when nothing does.
@@ -44,24 +65,6 @@ func (l *lessons) of(name string) *myriad.Knowledge {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.pending[name]
-}
-
-// take drops what waits for an agent, and gives it.
-func (l *lessons) take(name string) *myriad.Knowledge {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	k := l.pending[name]
-	delete(l.pending, name)
-	return k
-}
-
-// putBack has what was taken wait again, unless it is nothing, or something newer came.
-func (l *lessons) putBack(name string, k *myriad.Knowledge) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if k != nil && l.pending[name] == nil {
-		l.pending[name] = k
-	}
 }
 
 // wrote drops what was written, unless something newer came.
@@ -82,21 +85,29 @@ func (l *lessons) names() []string {
 
 // Learned takes what a knowledge agent was told in an instance, with all that it knows then, and has its packet follow: it is written behind, at most a
 // second late, and before Drain returns; the instance goes on, and the agent's next one knows it. CodeUnavailable, with nothing taken, when the agent's
-// packet was written anew or deleted since, because that would be undone, when the instance is not the agent's present one, and when too many wait.
+// packet was written anew or deleted since, because that would be undone, or the instance is not the agent's present one; with RetryAfter while the packet is
+// being written, and when too many wait.
 func (m *Manager) Learned(instance, agent string, k myriad.Knowledge) error {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	i := m.learners[agent]
-	present := i != nil && i.id == instance && !i.dated
-	kept := present && m.lessons.add(agent, &k)
-	m.mu.Unlock()
-	switch {
-	case kept:
-		signal(m.lessons.some)
-		return nil
-	case present:
-		return myriad.Errorf(myriad.CodeUnavailable, "agent %s learns nothing now: what %d agents have learned waits to be written", agent, mostLessons)
+	if i == nil || i.id != instance || i.dated {
+		return myriad.Errorf(myriad.CodeUnavailable, "this instance of agent %s learns nothing more, for its packet was written anew: tell its next instance", agent)
 	}
-	return myriad.Errorf(myriad.CodeUnavailable, "this instance of agent %s learns nothing more, for its packet was written anew: tell its next instance", agent)
+	if i.knows(&k) && m.lessons.of(agent) == nil {
+		return nil // it was told the same again
+	}
+	if err := m.lessons.add(agent, &k); err != nil {
+		err.RetryAfter = lessonDelay
+		return err
+	}
+	signal(m.lessons.some)
+	return nil
+}
+
+// knows says whether that is what the instance's packet holds. mu is held.
+func (i *instance) knows(k *myriad.Knowledge) bool {
+	return learns(i.packet) && reflect.DeepEqual(i.packet.Agent.Template.Knowledge, k)
 }
 
 // learns says whether an agent can be told something that its packet has to follow.
@@ -105,28 +116,28 @@ func learns(p *myriad.Packet) bool {
 }
 
 // enrol makes an instance the one of its agent that may learn, once nothing is left of the one before: what that was told last is in the packet from which
-// this one starts. So an agent that learns never has two instances that know different things.
-func (m *Manager) enrol(i *instance) error {
-	gone := m.former(i)
+// this one starts. So an agent that learns never has two instances that know different things. It waits no longer than an instance takes to end, and a start
+// that is called off does not wait.
+func (m *Manager) enrol(ctx context.Context, i *instance) error {
+	gone := m.claim(i)
 	if gone == nil {
 		return nil // as nearly always
 	}
-	deadline := time.NewTimer(m.cfg.StartTimeout)
-	defer deadline.Stop()
-	for ; gone != nil; gone = m.former(i) {
+	for ; gone != nil; gone = m.claim(i) {
 		select {
 		case <-gone:
-		case <-i.halted:
-			return context.Canceled
-		case <-deadline.C:
-			return myriad.Errorf(myriad.CodeDeadline, "its former instance has not ended in %s", m.cfg.StartTimeout)
+		case <-ctx.Done():
+			return fmt.Errorf("its former instance has not ended: %w", ctx.Err())
 		}
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i.decided = time.Now() // what it waited is no part of its start
 	return nil
 }
 
-// former is closed when the instance of an agent has ended that may still learn; it is nil when there is none, and i may learn from now on.
-func (m *Manager) former(i *instance) (gone <-chan struct{}) {
+// claim makes i the instance of its agent that may learn. While another one is, it is that one's end that has to be waited for.
+func (m *Manager) claim(i *instance) (gone <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !learns(i.packet) {

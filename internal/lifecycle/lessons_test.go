@@ -143,26 +143,96 @@ func TestLessonsAndWritesOfTheAgent(t *testing.T) {
 			t.Errorf("overwritten: %q", k)
 		}
 		r.use("a")
+		if err := r.teach("a", know("a lesson")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
 		if read, err = r.Agent(ctx, "a"); err != nil {
 			t.Fatal(err)
 		}
-		r.store.failing(func(op, _ string) error {
-			if op == "PutPacket" { // a lesson that comes at this moment
-				return r.teach("a", know("a late lesson"))
+		if _, err := r.PutAgent(ctx, read, myriad.Guard{}); err != nil || r.Awake("a") == nil {
+			t.Errorf("a write that changes nothing ends nobody: %v", err)
+		}
+		if err := r.teach("a", know("one lesson more")); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		if k, _ := r.knows("a"); k != "one lesson more" {
+			t.Errorf("%q after a write that changed nothing", k)
+		}
+	})
+}
+
+// While the whole agent is written no lesson is taken, at whatever step: it would be lost, or undo the write.
+func TestNoLessonIsTakenDuringAWriteOfTheAgent(t *testing.T) {
+	ctx := context.Background()
+	put := func(a myriad.Agent) func(r *rig) error {
+		return func(r *rig) error {
+			_, err := r.PutAgent(ctx, a, myriad.Guard{Revision: 1})
+			return err
+		}
+	}
+	other := agent("a")
+	other.Description = "another"
+	for name, write := range map[string]func(r *rig) error{
+		"put":          put(other),
+		"put the same": put(agent("a")),
+		"unpacked":     put(myriad.Agent{Name: "a", Concepts: []string{"about a"}, Owner: myriad.OwnerAPI, Endpoint: "http://127.0.0.1:1/query"}),
+		"deleted": func(r *rig) error {
+			_, err := r.DeleteAgent(ctx, "a", myriad.Guard{Revision: 1})
+			return err
+		},
+	} {
+		bubble(t, func(t *testing.T) {
+			r := newRig(t, quick).begin()
+			defer r.close()
+			r.packets("a")
+			r.use("a")
+			id, steps := r.board.get("a").instance.id, 0
+			r.store.failing(func(op, _ string) error {
+				steps++
+				if err := r.Learned(id, "a", know("a lesson")); myriad.ErrorCode(err) != myriad.CodeUnavailable {
+					t.Errorf("%s: a lesson at %s: %v", name, op, err)
+				}
+				return nil
+			})
+			if err := write(r); err != nil {
+				t.Errorf("%s: %v", name, err)
 			}
-			return nil
+			r.store.failing(nil)
+			if steps < 2 || len(r.lessons.names()) > 0 || len(r.lessons.closed) > 0 {
+				t.Errorf("%s: %d steps, waiting %v, closed %v", name, steps, r.lessons.names(), r.lessons.closed)
+			}
 		})
-		if _, err := r.PutAgent(ctx, read, myriad.Guard{}); err != nil {
+	}
+}
+
+// To be told the same again is no write; to be told it where it would be lost is refused all the same.
+func TestTheSameLessonAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, quick).begin()
+		defer r.close()
+		r.packets("a")
+		w := r.wake("a")
+		id := r.board.get("a").instance.id
+		for range 3 {
+			if err := r.Learned(id, "a", know("a lesson")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		if _, revision := r.knows("a"); revision != 2 {
+			t.Errorf("revision %d", revision)
+		}
+		a := agent("a")
+		a.Description = "another"
+		if _, err := r.PutAgent(t.Context(), a, myriad.Guard{}); err != nil {
 			t.Fatal(err)
 		}
-		r.store.failing(nil)
-		if r.Awake("a") == nil {
-			t.Error("ended for a write that changed nothing")
+		if err := r.Learned(id, "a", know("a lesson")); myriad.ErrorCode(err) != myriad.CodeUnavailable {
+			t.Errorf("of an instance that is to end: %v", err)
 		}
-		time.Sleep(5 * time.Second)
-		if k, _ := r.knows("a"); k != "a late lesson" {
-			t.Errorf("%q: a write that changed nothing undid a lesson", k)
-		}
+		w.Release()
 	})
 }
 
@@ -207,9 +277,11 @@ func TestWokenWithItsLessons(t *testing.T) {
 func TestLessonsOfAnEarlierPacketAreDropped(t *testing.T) {
 	for _, change := range []string{"written", "made anew"} {
 		bubble(t, func(t *testing.T) {
+			stopping := 0
 			r := newRig(t, quick)
 			r.rt.conduct = func(req myriad.StartRequest) conduct {
 				return conduct{stopTakes: time.Second, stopping: func() {
+					stopping++
 					if err := r.Learned(req.InstanceID, "a", know("an old lesson")); myriad.ErrorCode(err) != myriad.CodeUnavailable {
 						t.Errorf("an old lesson: %v", err)
 					}
@@ -232,8 +304,8 @@ func TestLessonsOfAnEarlierPacketAreDropped(t *testing.T) {
 			}
 			time.Sleep(5 * time.Second)
 			a, err := r.Agent(ctx, "a")
-			if err != nil || a.Template.Knowledge.PrimaryDefinition != "what it is now" {
-				t.Errorf("%s: %+v, %v", change, a.Template.Knowledge, err)
+			if err != nil || a.Template.Knowledge.PrimaryDefinition != "what it is now" || stopping != 1 {
+				t.Errorf("%s: %+v, %v, stopped %d", change, a.Template.Knowledge, err, stopping)
 			}
 		})
 	}

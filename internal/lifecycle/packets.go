@@ -25,6 +25,7 @@ func (m *Manager) PutAgent(ctx context.Context, a myriad.Agent, g myriad.Guard) 
 		return myriad.Agent{}, err
 	}
 	defer over()
+	defer m.lessons.close(a.Name)()
 	old, found, err := m.latest(ctx, a.Name)
 	if err != nil {
 		return myriad.Agent{}, err
@@ -80,20 +81,14 @@ func (m *Manager) putPacket(ctx context.Context, a myriad.Agent, g myriad.Guard,
 	if err != nil {
 		return myriad.Agent{}, err
 	}
-	same := found && alike(old.Agent, p.Agent)
-	var late *myriad.Knowledge
-	if !same {
-		late = m.lessons.take(a.Name) // of this moment; it is not to overwrite what was written
-	}
 	if err := m.show(ctx, p, cardGuard); refused(err) {
 		m.putBack(a.Name, old, found)
-		m.lessons.putBack(a.Name, late)
 		return myriad.Agent{}, err
 	} else if err != nil {
 		m.cfg.Logger.Warn("the graph may not show a packet yet", "agent", a.Name, "error", err)
 		m.syncSoon()
 	}
-	if same {
+	if found && alike(old.Agent, p.Agent) {
 		m.follow(p, old.Revision)
 	} else {
 		m.changed(p)
@@ -204,6 +199,7 @@ func (m *Manager) DeleteAgent(ctx context.Context, name string, g myriad.Guard) 
 		return myriad.Agent{}, err
 	}
 	defer over()
+	defer m.lessons.close(name)()
 	old, found, err := m.latest(ctx, name)
 	if err != nil {
 		return myriad.Agent{}, err

@@ -77,7 +77,7 @@ func (m *Manager) begin(i *instance) bool {
 
 // bring has the runtime start the instance and waits until it is ready. What the runtime gave is in i.running, also after an error.
 func (m *Manager) bring(i *instance) (myriad.Instance, error) {
-	if err := m.enrol(i); err != nil {
+	if err := m.prepare(i); err != nil {
 		return nil, err
 	}
 	select {
@@ -100,6 +100,22 @@ func (m *Manager) bring(i *instance) (myriad.Instance, error) {
 	return i.running, m.await(ctx, i.running)
 }
 
+// prepare makes sure that there is nothing else of an agent that learns, neither of an earlier life nor of this one.
+func (m *Manager) prepare(i *instance) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*m.cfg.StopGrace+m.cfg.StartTimeout) // a former instance has the grace twice
+	defer cancel()
+	if !m.callOffBy(i, cancel) {
+		return context.Canceled
+	}
+	defer m.callOffBy(i, nil)
+	if i.running == nil { // else the runtime has told already
+		if err := m.recoverHost(ctx, i.host); err != nil {
+			return err
+		}
+	}
+	return m.enrol(ctx, i)
+}
+
 // callOffBy has halt call the start off in this way; false when the instance was to end already.
 func (m *Manager) callOffBy(i *instance, cancel func()) bool {
 	m.mu.Lock()
@@ -110,9 +126,6 @@ func (m *Manager) callOffBy(i *instance, cancel func()) bool {
 
 // launch records the instance, so that a crash of ours from here on is not the end of what we know of it, and has the runtime start it.
 func (m *Manager) launch(ctx context.Context, i *instance) error {
-	if err := m.recoverHost(ctx, i.host); err != nil {
-		return err
-	}
 	m.settle(ctx, i.agent) // what the former instance was told last
 	m.mu.Lock()
 	packet := m.taught(*i.packet)

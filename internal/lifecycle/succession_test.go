@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -130,6 +131,62 @@ func TestLeftOversAreHeard(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLeftOversOfALateRuntimeAreHeard: a runtime that could not tell what is left tells it to whoever is to start there first, who waits for the end of
+// its own left-over.
+func TestLeftOversOfALateRuntimeAreHeard(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := later(t, quick, "a")
+		var knew string
+		r.rt.conduct = func(req myriad.StartRequest) conduct {
+			knew = req.Packet.Agent.Template.Knowledge.PrimaryDefinition
+			return conduct{}
+		}
+		heard := errors.New("never asked")
+		r.rt.leave("1", "a", 1, limitsOf, conduct{stopTakes: time.Second, stopping: func() { heard = r.Learned("1", "a", know("a lesson")) }})
+		absent := func(err error) {
+			r.rt.mu.Lock()
+			defer r.rt.mu.Unlock()
+			r.rt.recoverErr = err
+		}
+		absent(errors.New("the daemon is down"))
+		r.begin()
+		defer r.close()
+		absent(nil)
+		r.use("a")
+		if heard != nil || knew != "a lesson" {
+			t.Errorf("what was left was told %v, the next starts with %q", heard, knew)
+		}
+	})
+}
+
+// TestAFormerInstanceMayTakeItsGraces, both of them, however short a start has to be.
+func TestAFormerInstanceMayTakeItsGraces(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, quick, func(c *Config) { c.StartTimeout, c.StopGrace = 5*time.Second, 10*time.Second })
+		r.rt.conduct = func(myriad.StartRequest) conduct { return conduct{stopTakes: 8 * time.Second} }
+		r.begin()
+		defer r.close()
+		r.packets("a")
+		r.use("a")
+		job, ok := r.Lease(r.Awake("a"))
+		if !ok {
+			t.Fatal("no lease")
+		}
+		defer job()
+		if err := r.RestartInstance(t.Context(), r.board.get("a").instance.id); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now()
+		w := <-r.ask(t.Context(), wakeOf("a"))
+		if w.Err != nil || time.Since(at) != 18*time.Second || w.Cold > time.Second {
+			t.Errorf("awake after %v with a cold start of %v, %v", time.Since(at), w.Cold, w.Err)
+		}
+		if w.Err == nil {
+			w.Release()
+		}
+	})
 }
 
 // teacher tells an agent numbers, one after the other; its instances add nothing by themselves.
