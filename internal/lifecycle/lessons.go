@@ -211,6 +211,25 @@ func (m *Manager) settle(ctx context.Context, name string) bool {
 	return err == nil
 }
 
+// renew gives an instance that learns its packet as it is now: what its former instance was told may have been written after it was read, and before the
+// instance was known by it. What was written anew as a whole is left to changed.
+func (m *Manager) renew(i *instance) {
+	p, err := m.packets.Recall(i.agent)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil && learns(p) && learns(i.packet) && p.Revision > i.packet.Revision && alike(ignorant(p.Agent), ignorant(i.packet.Agent)) {
+		i.packet = p
+	}
+}
+
+// ignorant is an agent without what it knows.
+func ignorant(a myriad.Agent) myriad.Agent {
+	template := *a.Template
+	template.Knowledge = nil
+	a.Template = &template
+	return a
+}
+
 // taught is a packet with what its agent learned and the row does not hold yet.
 func (m *Manager) taught(p myriad.Packet) myriad.Packet {
 	k := m.lessons.of(p.Agent.Name)

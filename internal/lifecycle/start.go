@@ -127,6 +127,7 @@ func (m *Manager) callOffBy(i *instance, cancel func()) bool {
 // launch records the instance, so that a crash of ours from here on is not the end of what we know of it, and has the runtime start it.
 func (m *Manager) launch(ctx context.Context, i *instance) error {
 	m.settle(ctx, i.agent) // what the former instance was told last
+	m.renew(i)
 	m.mu.Lock()
 	packet := m.taught(*i.packet)
 	m.mu.Unlock()

@@ -161,6 +161,53 @@ func TestLeftOversOfALateRuntimeAreHeard(t *testing.T) {
 	})
 }
 
+// A bug: an instance that had read its packet before the last lesson of its former instance was written, and was not yet known by it, started without.
+func TestAPacketThatWasReadTooEarlyIsReadAgain(t *testing.T) {
+	for _, written := range []bool{false, true} { // as a whole, since
+		bubble(t, func(t *testing.T) {
+			r := newRig(t, quick)
+			var knew []string
+			r.rt.conduct = func(req myriad.StartRequest) conduct {
+				knew = append(knew, req.Packet.Agent.Template.Knowledge.PrimaryDefinition)
+				return conduct{stopTakes: 5 * time.Second}
+			}
+			r.begin()
+			defer r.close()
+			r.packets("a")
+			r.use("a")
+			early, err := r.store.Packet(t.Context(), "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := r.board.get("a").instance.id
+			if err := r.RestartInstance(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Learned(id, "a", know("a lesson")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			want := "a lesson"
+			if written {
+				want = "what it is now"
+				a := agent("a")
+				a.Description, a.Template.Knowledge.PrimaryDefinition = "another", want
+				if _, err := r.PutAgent(t.Context(), a, myriad.Guard{}); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				r.Manager.mu.Lock()
+				r.residents["a"].now.packet = &early
+				r.Manager.mu.Unlock()
+			}
+			r.use("a")
+			if len(knew) != 2 || knew[1] != want {
+				t.Errorf("started with %q, want %q", knew, want)
+			}
+		})
+	}
+}
+
 // TestAFormerInstanceMayTakeItsGraces, both of them, however short a start has to be.
 func TestAFormerInstanceMayTakeItsGraces(t *testing.T) {
 	bubble(t, func(t *testing.T) {
