@@ -23,7 +23,7 @@ func (s *endpoints) changed(e *endpoint, ch resilience.Change) {
 }
 
 // Eligible drops the candidates whose breaker would reject a call now and keeps the order of the others. Parked ones stay: the
-// dispatcher holds them. When none is left retryAfter is the time until the first of them may be tried.
+// dispatcher holds them. When none is left retryAfter is the time until the first of them may be tried. Each that is dropped is told of as rejected.
 func (c *Caller) Eligible(candidates []myriad.Candidate) (ok []myriad.Candidate, rejected []myriad.Rejection, retryAfter time.Duration) {
 	for i := range candidates {
 		ready, wait := c.ends.ready(candidates[i].Agent)
@@ -50,6 +50,9 @@ func (c *Caller) Eligible(candidates []myriad.Candidate) (ok []myriad.Candidate,
 	}
 	return ok, rejected, retryAfter
 }
+
+// Ready says whether the agent's breaker would let a call through now, else how long until it may. It tells of nothing, and takes no probe.
+func (c *Caller) Ready(a *myriad.Agent) (ok bool, retryAfter time.Duration) { return c.ends.ready(a) }
 
 // Signals are the parts of an agent's rank that its answers decide, each 0..1: how likely it answers well now, and how fast. Nothing
 // is known of a new agent, which is taken for good and fast so that it is tried.

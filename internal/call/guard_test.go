@@ -171,6 +171,11 @@ func TestEligible(t *testing.T) {
 	if len(ok) != 0 || len(rejected) != 3 || wait < 20*time.Second || wait > 33*time.Second {
 		t.Errorf("none: %v %v %v", ok, rejected, wait)
 	}
+	told := len(r.events.of(myriad.KindRejected))
+	if ready, left := r.Ready(b); ready || left < 20*time.Second || left > 33*time.Second {
+		t.Errorf("B alone: %v %v", ready, left)
+	}
+	is(t, "told by a mere question", len(r.events.of(myriad.KindRejected)), told)
 	_, _, wait = r.Eligible(nil)
 	is(t, "nobody at all", wait, 0)
 }

@@ -74,14 +74,14 @@ func (a *API) putAgent(w *responder, r *http.Request, body []byte) error {
 	if err != nil {
 		return err
 	}
-	guard, err := a.guardOf(r, agent.Name)
-	if err != nil {
+	var stored myriad.Agent
+	err = a.writeGuarded(r, agent.Name, func(guard myriad.Guard) (err error) {
+		stored, err = a.cfg.Agents.PutAgent(r.Context(), agent, guard)
+		if guard.MustNotExist && myriad.ErrorCode(err) == myriad.CodeConflict {
+			return &myriad.Error{Code: myriad.CodePrecondition, Message: "If-None-Match: " + err.Error(), Err: err}
+		}
 		return err
-	}
-	stored, err := a.cfg.Agents.PutAgent(r.Context(), agent, guard)
-	if guard.MustNotExist && myriad.ErrorCode(err) == myriad.CodeConflict {
-		return &myriad.Error{Code: myriad.CodePrecondition, Message: "If-None-Match: " + err.Error(), Err: err}
-	}
+	})
 	if err != nil {
 		return err
 	}
@@ -94,11 +94,11 @@ func (a *API) putAgent(w *responder, r *http.Request, body []byte) error {
 
 func (a *API) deleteAgent(w *responder, r *http.Request, _ []byte) error {
 	name := nameOf(r)
-	guard, err := a.guardOf(r, name)
-	if err != nil {
+	err := a.writeGuarded(r, name, func(guard myriad.Guard) error {
+		_, err := a.cfg.Agents.DeleteAgent(r.Context(), name, guard)
 		return err
-	}
-	if _, err := a.cfg.Agents.DeleteAgent(r.Context(), name, guard); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -168,37 +168,63 @@ func (a *API) checkEndpoint(ctx context.Context, endpoint string) error {
 		Mistakes: []myriad.Mistake{{Path: "endpoint", Rule: refusal.Error()}}}
 }
 
-// guardOf is the condition of a write: never on what another owner declared, and what If-Match and If-None-Match say, in the order of RFC 9110
-// (13.2): what is malformed or not there to be removed is told whatever the condition, then If-Match is judged, then If-None-Match.
-func (a *API) guardOf(r *http.Request, name string) (myriad.Guard, error) {
+// maxTries is how often a write is tried whose condition more than one revision can meet.
+const maxTries = 5
+
+// writeGuarded does a write as far as the conditions of its request allow. The agent may move on between the moment in which If-Match is judged and
+// the write: somebody else writes it, or the fleet writes what it was told. When the condition can hold for the revision that is there now, it is judged anew
+// and the write tried again; one tag names one revision, and is never tried again.
+func (a *API) writeGuarded(r *http.Request, name string, write func(myriad.Guard) error) error {
+	guard, match, err := conditionsOf(r)
+	if err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		if match != nil {
+			if guard.Revision, err = a.judge(r, match, name, guard); err != nil {
+				return err
+			}
+		}
+		err = write(guard)
+		if myriad.ErrorCode(err) != myriad.CodePrecondition || !match.several() || try == maxTries {
+			return err
+		}
+	}
+}
+
+// conditionsOf is the condition of a write: never on what another owner declared, and what If-None-Match says, beside the tags of If-Match, which are nil
+// when there are none. What is malformed is told whatever the agent is.
+func conditionsOf(r *http.Request) (myriad.Guard, *tagSet, error) {
 	guard := myriad.Guard{Owner: myriad.OwnerAPI}
 	match, err := tagsOf(r, "If-Match")
 	if err != nil {
-		return guard, err
+		return guard, nil, err
 	}
 	if r.Header["If-None-Match"] != nil {
 		none, err := tagsOf(r, "If-None-Match")
 		if err != nil || !none.any || r.Method != http.MethodPut {
-			return guard, at("If-None-Match", errors.New("only * on PUT means something here"))
+			return guard, nil, at("If-None-Match", errors.New("only * on PUT means something here"))
 		}
 		guard.MustNotExist = true
 	}
-	if match == nil {
-		return guard, nil
-	}
+	return guard, match, nil
+}
+
+// judge gives the present revision when the conditions hold for it, in the order of RFC 9110 (13.2): what is not there to be removed is told whatever
+// the condition, then If-Match is judged, then If-None-Match.
+func (a *API) judge(r *http.Request, match *tagSet, name string, guard myriad.Guard) (revision int64, err error) {
 	present, err := a.cfg.Agents.Agent(r.Context(), name)
 	switch code := myriad.ErrorCode(err); {
 	case code == myriad.CodeNotFound && r.Method != http.MethodDelete:
-		return guard, myriad.Errorf(myriad.CodePrecondition, "If-Match: there is no agent %s", name)
+		return 0, myriad.Errorf(myriad.CodePrecondition, "If-Match: there is no agent %s", name)
 	case err != nil:
-		return guard, err
+		return 0, err
 	case !match.names(present.Revision):
-		return guard, errStale(present.Revision)
+		return 0, errStale(present.Revision)
 	case guard.MustNotExist:
-		return guard, myriad.Errorf(myriad.CodePrecondition, "If-None-Match: there is an agent %s already", name)
+		return 0, myriad.Errorf(myriad.CodePrecondition, "If-None-Match: there is an agent %s already", name)
 	}
-	guard.Revision = present.Revision
-	return guard, nil
+	return present.Revision, nil
 }
 
 func errStale(revision int64) error {

@@ -26,6 +26,9 @@ func (t *tagSet) names(revision int64) bool {
 	return t.any || slices.Contains(t.tags, entityTag{opaque: etag(revision)})
 }
 
+// several says that more than one revision can be named.
+func (t *tagSet) several() bool { return t != nil && (t.any || len(t.tags) > 1) }
+
 // resembles is the weak comparison, for If-None-Match.
 func (t *tagSet) resembles(revision int64) bool {
 	return t.any || slices.ContainsFunc(t.tags, func(e entityTag) bool { return e.opaque == etag(revision) })

@@ -23,8 +23,9 @@ type researchers interface {
 // caller has one exchange with an agent beside its jobs.
 type caller interface {
 	Research(ctx context.Context, a *myriad.Agent, path string, body []byte) ([]byte, error)
-	// Eligible drops the candidates whose breaker is open.
-	Eligible(candidates []myriad.Candidate) (ok []myriad.Candidate, rejected []myriad.Rejection, retryAfter time.Duration)
+	// Ready says whether the agent's breaker would let a call through now, else how long until it may. It tells nobody: who is looked at was
+	// offered no task.
+	Ready(a *myriad.Agent) (ok bool, retryAfter time.Duration)
 }
 
 // PeersConfig is what the source of peers is made of. Graph and Caller must be set.
@@ -150,7 +151,7 @@ func (p *Peers) peers(ctx context.Context) (peers []myriad.Agent, away []error, 
 			if len(peers) == p.cfg.Max || dormant(a) != asleep || !asked(a) || asleep && (p.cfg.Fleet == nil || a.Template == nil) {
 				continue
 			}
-			if _, rejected, wait := p.cfg.Caller.Eligible([]myriad.Candidate{{Agent: a}}); len(rejected) > 0 {
+			if ready, wait := p.cfg.Caller.Ready(a); !ready {
 				open := myriad.Errorf(myriad.TaskErrCircuitOpen, "the circuit breaker of agent %s is open, so it is not asked", a.Name)
 				open.RetryAfter = wait
 				away = append(away, open)

@@ -204,9 +204,7 @@ func TestSlowPeerIsLeft(t *testing.T) {
 // unwired lets everybody be asked, and panics when somebody is.
 type unwired struct{ caller }
 
-func (unwired) Eligible(all []myriad.Candidate) ([]myriad.Candidate, []myriad.Rejection, time.Duration) {
-	return all, nil, 0
-}
+func (unwired) Ready(*myriad.Agent) (bool, time.Duration) { return true, 0 }
 
 // TestPanicOfTheCaller is the peer's failure.
 func TestPanicOfTheCaller(t *testing.T) {

@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/myriad-mind/myriad"
+	"github.com/myriad-mind/myriad/internal/call"
 )
 
 // sleepers is a fleet with room for all but those who have none.
@@ -180,16 +182,43 @@ func TestPeersWithOpenBreakersTakeNoPlace(t *testing.T) {
 	}
 }
 
+// TestLookingForPeersRejectsNobody: a bug was that each agent whose breaker is open was told of as a candidate that was rejected, up to 1024 in one look.
+func TestLookingForPeersRejectsNobody(t *testing.T) {
+	var rejected atomic.Int64
+	c, err := call.New(call.Config{Slots: noSlots{}, AttemptTimeout: 5 * time.Second, Sink: myriad.SinkFunc(func(e myriad.Event) {
+		if e.Kind == myriad.KindRejected {
+			rejected.Add(1)
+		}
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	a, b := peer(t, "A", says(diode)), sleeping("B")
+	for _, name := range []string{"A", "B"} {
+		if _, err := c.ForceBreaker(name, "open"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := NewPeers(PeersConfig{Graph: registry{a, b}, Caller: c, Fleet: patientFleet{}, Logger: quietly()})
+	if _, err := p.Research(t.Context(), aboutLED); myriad.ErrorCode(err) != myriad.TaskErrCircuitOpen {
+		t.Errorf("their breakers are open, but: %v", err)
+	}
+	if n := rejected.Load(); n != 0 {
+		t.Errorf("%d were told of as rejected", n)
+	}
+	if c.Eligible([]myriad.Candidate{{Agent: &a}}); rejected.Load() != 1 {
+		t.Error("a candidate of a task that is rejected is not told of any more")
+	}
+}
+
 // tripped is a caller whose breakers are open for as long as it says.
 type tripped struct {
 	caller
 	waits map[string]time.Duration // by agent
 }
 
-func (b tripped) Eligible(candidates []myriad.Candidate) (ok []myriad.Candidate, rejected []myriad.Rejection, retryAfter time.Duration) {
-	name := candidates[0].Agent.Name
-	return nil, []myriad.Rejection{{Agent: name, Reason: myriad.RejectedOpen}}, b.waits[name]
-}
+func (b tripped) Ready(a *myriad.Agent) (bool, time.Duration) { return false, b.waits[a.Name] }
 
 // TestTheFirstBreakerThatClosesIsWaitedFor, wherever its agent stands among the others.
 func TestTheFirstBreakerThatClosesIsWaitedFor(t *testing.T) {

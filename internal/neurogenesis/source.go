@@ -19,7 +19,9 @@ type Source interface {
 	Research(ctx context.Context, q Question) ([]Finding, error)
 }
 
-// notAsked are the reasons not to ask somebody who may know. None of them tells what he knows, and each may be over in a moment.
+// notAsked are the reasons not to ask somebody who may know. None of them tells what he knows. Most are over by themselves in a moment; the network policy and
+// credentials wait for an operator, who sees at once whether he has mended them (a file of credentials is read anew for each request, the agent
+// may be given another endpoint), and to be denied again costs no connection.
 var notAsked = []myriad.Code{
 	myriad.TaskErrFleetFull,   // no room to wake him
 	myriad.TaskErrCircuitOpen, // his breaker is open

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -116,8 +117,7 @@ var forLong = []unaskedCase{
 // as long as one that nobody knows, and was told to be unknown.
 func TestWhoCouldNotBeAskedDecidesNothing(t *testing.T) {
 	for _, c := range briefly {
-		t.Run(c.name, func(t *testing.T) {
-			growth, again := c.grow(t)
+		c.bubble(t, func(t *testing.T, growth, again myriad.Growth) {
 			if growth.Status != myriad.StatusNeurogenesisSuccess || growth.ErrorCode != c.code || growth.RetryAfter != 5*time.Second ||
 				!strings.Contains(growth.Message, c.says) || strings.Contains(growth.Message, "nobody who could be asked knows it") {
 				t.Errorf("got %+v", growth)
@@ -128,8 +128,7 @@ func TestWhoCouldNotBeAskedDecidesNothing(t *testing.T) {
 		})
 	}
 	for _, c := range forLong {
-		t.Run(c.name, func(t *testing.T) {
-			growth, again := c.grow(t)
+		c.bubble(t, func(t *testing.T, growth, again myriad.Growth) {
 			if growth.Status != myriad.StatusNeurogenesisSuccess || growth.ErrorCode != myriad.TaskErrNoAgent || growth.RetryAfter != 5*time.Minute ||
 				!strings.Contains(growth.Message, "nobody who could be asked knows it") {
 				t.Errorf("got %+v", growth)
@@ -139,6 +138,16 @@ func TestWhoCouldNotBeAskedDecidesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// bubble runs a case where time stands still: its sockets are real, and while any of them is waited for no timer of the bubble fires.
+func (c *unaskedCase) bubble(t *testing.T, judge func(t *testing.T, first, again myriad.Growth)) {
+	t.Run(c.name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			first, again := c.grow(t)
+			judge(t, first, again)
+		})
+	})
 }
 
 // grow asks twice for an agent.
