@@ -3,7 +3,7 @@ package discovery_test
 import (
 	"fmt"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/myriad-mind/myriad"
 	"github.com/myriad-mind/myriad/internal/discovery"
@@ -49,22 +49,26 @@ func TestWritesAreSeenAtOnce(t *testing.T) {
 }
 
 func TestAFlightFromBeforeAWriteLeavesNoView(t *testing.T) {
-	g := newGraph(agent("A"))
-	g.hold = make(chan struct{})
-	d := discovery.New(discovery.Config{Graph: g})
-	defer d.Close()
-	old := make(chan myriad.Found, 1)
-	d.Find(t.Context(), "pump", "define", func(f myriad.Found, _ error) { old <- f })
-	for g.lookups.Load() == 0 {
-		time.Sleep(time.Millisecond) // until the flight has read the graph
-	}
-	time.Sleep(time.Millisecond)
-	if _, err := d.PutAgent(t.Context(), agent("B"), myriad.Guard{}); err != nil {
-		t.Fatal(err)
-	}
-	close(g.hold)
-	<-old
-	if got := fmt.Sprint(names(lookup(t, d, "pump", "define"))); got != "[A B]" {
-		t.Errorf("the view from before the write stayed: %s", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		g := newGraph(agent("A"))
+		g.hold = make(chan struct{})
+		d := discovery.New(discovery.Config{Graph: g})
+		defer d.Close()
+		old := make(chan myriad.Found, 1)
+		d.Find(t.Context(), "pump", "define", func(f myriad.Found, _ error) { old <- f })
+		synctest.Wait() // the flight has read the graph, and is held
+		if n := g.lookups.Load(); n != 1 {
+			t.Fatalf("the graph was asked %d times", n)
+		}
+		if _, err := d.PutAgent(t.Context(), agent("B"), myriad.Guard{}); err != nil {
+			t.Fatal(err)
+		}
+		close(g.hold)
+		if got := fmt.Sprint(names(<-old)); got != "[A]" {
+			t.Errorf("the flight read the graph after the write: %s", got)
+		}
+		if got := fmt.Sprint(names(lookup(t, d, "pump", "define"))); got != "[A B]" {
+			t.Errorf("the view from before the write stayed: %s", got)
+		}
+	})
 }

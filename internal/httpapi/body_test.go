@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/myriad-mind/myriad"
@@ -16,7 +17,7 @@ import (
 // dial opens a raw connection to the world's server.
 func (w *world) dial() net.Conn {
 	w.t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	conn, err := w.connect(w.t.Context(), "tcp", strings.TrimPrefix(w.url, "http://"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -108,26 +109,30 @@ func TestDrippingBodyThatNobodyReads(t *testing.T) {
 
 // TestRunOutlivesTheBodyTimeout: the deadline for the body must not end the run that the body asked for.
 func TestRunOutlivesTheBodyTimeout(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.BodyTimeout, c.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond })
-	w.runs.do = slowly(200 * time.Millisecond)
-	if got := w.do("POST", "/v1/runs", `{"tasks":[{"task_id":1,"concept":"x","intent":"y"}]}`); got.status != 200 {
-		t.Errorf("got %d %s", got.status, got.body)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldAt(t, newPipes(), func(c *Config) { c.BodyTimeout, c.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond })
+		w.runs.do = slowly(200 * time.Millisecond)
+		if got := w.do("POST", "/v1/runs", onePlan); got.status != 200 {
+			t.Errorf("got %d %s", got.status, got.body)
+		}
+	})
 }
 
 // TestConnectionOutlivesTheWriteTimeout: the write deadline of one reply must not hit the next on the same connection.
 func TestConnectionOutlivesTheWriteTimeout(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.WriteTimeout = time.Second })
-	conn := w.dial()
-	lines := bufio.NewReader(conn)
-	for range 2 {
-		fmt.Fprint(conn, "DELETE /v1/runs/"+runUUID+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
-		res, err := http.ReadResponse(lines, nil)
-		if err != nil || res.StatusCode != 204 {
-			t.Fatalf("got %v, %v", res, err)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldAt(t, newPipes(), func(c *Config) { c.WriteTimeout = time.Second })
+		conn := w.dial()
+		lines := bufio.NewReader(conn)
+		for range 2 {
+			fmt.Fprint(conn, "DELETE /v1/runs/"+runUUID+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			res, err := http.ReadResponse(lines, nil)
+			if err != nil || res.StatusCode != 204 {
+				t.Fatalf("got %v, %v", res, err)
+			}
+			<-time.After(1200 * time.Millisecond) // past the deadline of the reply before
 		}
-		<-time.After(1200 * time.Millisecond) // past the deadline of the reply before
-	}
+	})
 }
 
 // TestExpectContinue: a client that waits to be told gets its 100, and a body that is refused is never sent.

@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -38,6 +40,7 @@ type world struct {
 	fleet    *fakeFleet
 	url      string
 	client   *http.Client
+	connect  func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu     sync.Mutex
 	events []myriad.Event
@@ -101,7 +104,9 @@ func newWorldAt(t *testing.T, ln *pipes, change ...func(*Config)) *world {
 	}
 	server.Start()
 	w.url, w.client = server.URL, server.Client()
+	w.connect = new(net.Dialer).DialContext
 	if ln != nil {
+		w.connect = ln.dial
 		w.client.Transport.(*http.Transport).DialContext = ln.dial
 	}
 	t.Cleanup(server.Close)

@@ -168,30 +168,34 @@ func TestLeavingAStreamOfEventsCancels(t *testing.T) {
 
 // TestSilentStreamIsKeptAlive: comments show that it is open, long before the first event.
 func TestSilentStreamIsKeptAlive(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.KeepAlive, c.WriteTimeout = 10*time.Millisecond, 200*time.Millisecond })
-	release := make(chan struct{})
-	w.runs.follow = func(ctx context.Context, _ string, _ int, fn func(myriad.RunEvent) error) error {
-		select {
-		case <-release:
-		case <-ctx.Done():
-			return ctx.Err()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldAt(t, newPipes(), func(c *Config) { c.KeepAlive, c.WriteTimeout = 10*time.Millisecond, 200*time.Millisecond })
+		release := make(chan struct{})
+		w.runs.follow = func(ctx context.Context, _ string, _ int, fn func(myriad.RunEvent) error) error {
+			select {
+			case <-release:
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Minute): // only so that a failure ends
+				return errors.New("not released")
+			}
+			return fn(myriad.RunEvent{ID: 1, Kind: "run.finished", Data: []byte("{}")})
 		}
-		return fn(myriad.RunEvent{ID: 1, Kind: "run.finished", Data: []byte("{}")})
-	}
-	res := w.open("GET", "/v1/runs/"+runUUID+"/events", "")
-	defer res.Body.Close()
-	lines := bufio.NewReader(res.Body)
-	for range 50 { // more than the write timeout's worth
-		if line, err := lines.ReadString('\n'); err != nil || line != ": keep-alive\n" && line != "\n" {
-			t.Fatalf("got %q, %v", line, err)
+		res := w.open("GET", "/v1/runs/"+runUUID+"/events", "")
+		defer res.Body.Close()
+		lines := bufio.NewReader(res.Body)
+		for range 50 { // more than the write timeout's worth
+			if line, err := lines.ReadString('\n'); err != nil || line != ": keep-alive\n" && line != "\n" {
+				t.Fatalf("got %q, %v", line, err)
+			}
 		}
-	}
-	close(release)
-	events := &eventReader{lines: lines}
-	if e := events.next(t); e.kind != "run.finished" {
-		t.Errorf("got %+v", e)
-	}
-	events.end(t)
+		close(release)
+		events := &eventReader{lines: lines}
+		if e := events.next(t); e.kind != "run.finished" {
+			t.Errorf("got %+v", e)
+		}
+		events.end(t)
+	})
 }
 
 // TestReaderThatDoesNotReadEndsItsRun: the write deadline bounds it, and nobody else waits.
