@@ -181,6 +181,10 @@ func TestHubLosesNothingUncounted(t *testing.T) {
 // TestHubUnderManyHands: emitters, readers that come and go, and a close at any moment.
 func TestHubUnderManyHands(t *testing.T) {
 	h := NewHub()
+	sub, err := h.subscribe("", 100) // before there is anything to miss
+	if err != nil {
+		t.Fatal(err)
+	}
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
@@ -208,10 +212,6 @@ func TestHubUnderManyHands(t *testing.T) {
 		})
 	}
 	all.Go(func() {
-		sub, err := h.subscribe("", 100)
-		if err != nil {
-			return
-		}
 		defer sub.close()
 		for read := 0; read < 1500; {
 			events, _, gap, wake, _ := sub.next(eventBatch)
