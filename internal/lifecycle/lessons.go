@@ -48,14 +48,12 @@ func (l *lessons) add(name string, k *myriad.Knowledge) *myriad.Error {
 
 // close has no lessons of an agent be taken until open is called. The turn is held.
 func (l *lessons) close(name string) (open func()) {
-	l.set(name, true)
-	return func() { l.set(name, false) }
-}
-
-func (l *lessons) set(name string, closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed[name] = closed; !closed {
+	l.closed[name] = true
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		delete(l.closed, name)
 	}
 }
