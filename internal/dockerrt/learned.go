@@ -15,8 +15,8 @@ import (
 // maxLearned bounds what an agent host says it has learned; a packet that it came from is not larger.
 const maxLearned = 32 << 20 // bytes
 
-// hear retires the agent of a knowledge packet: it learns nothing from then on, and what it was told is passed on. What cannot be heard is lost
-// with the container; it is false then.
+// hear retires the agent of a knowledge packet: it learns nothing from then on, and what it was told is passed on. It is false when there was something
+// to hear and it is not passed on: then it is lost with the container, unless hear is called again.
 func (i *instance) hear(ctx context.Context) bool {
 	if i.r.cfg.Learned == nil || i.label.kind != myriad.TemplateKnowledge || i.address == "" || i.gone() || ctx.Err() != nil {
 		return true

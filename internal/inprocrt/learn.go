@@ -11,13 +11,6 @@ import (
 	"github.com/myriad-mind/myriad"
 )
 
-// The bounds of what an agent can be told.
-const (
-	MaxLearned      = myriad.MaxLearned      // types of knowledge
-	MaxLearnedBytes = myriad.MaxLearnedBytes // of one content
-	MaxLearnedTotal = myriad.MaxLearnedTotal // of all types and contents
-)
-
 // lesson is the body of POST /update_knowledge.
 type lesson struct {
 	Type       *string         `json:"knowledge_type"`
@@ -73,8 +66,8 @@ func decodeLesson(body []byte) (kind string, told myriad.Learn, err error) {
 
 // learn adds to what is known, once opts.Learned has it, and returns the confidence that comes of it.
 func (k *KnowledgeAgent) learn(kind string, told myriad.Learn) (float64, error) {
-	if len(told.Content) > MaxLearnedBytes {
-		return 0, myriad.Errorf(myriad.CodeTooLarge, "content has at most %d bytes", MaxLearnedBytes)
+	if len(told.Content) > myriad.MaxLearnedBytes {
+		return 0, myriad.Errorf(myriad.CodeTooLarge, "content has at most %d bytes", myriad.MaxLearnedBytes)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -84,7 +77,7 @@ func (k *KnowledgeAgent) learn(kind string, told myriad.Learn) (float64, error) 
 		after = taught(before, kind, told)
 	}
 	if outgrows(after, before) {
-		return 0, myriad.Errorf(myriad.CodeTooLarge, "an agent learns at most %d types of knowledge and %d bytes in all", MaxLearned, MaxLearnedTotal)
+		return 0, myriad.Errorf(myriad.CodeTooLarge, "an agent learns at most %d types of knowledge and %d bytes in all", myriad.MaxLearned, myriad.MaxLearnedTotal)
 	}
 	if k.opts.Learned != nil {
 		if err := k.opts.Learned(k.name, *after); err != nil {
@@ -120,7 +113,7 @@ func learnedTypes(known *myriad.Knowledge) []string { return slices.Sorted(maps.
 // outgrows says that after is over a bound, and further than before was: what an import brought may be more, but does not grow.
 func outgrows(after, before *myriad.Knowledge) bool {
 	types, size := len(after.Learned), learnedBytes(after)
-	return types > MaxLearned && types > len(before.Learned) || size > MaxLearnedTotal && size > learnedBytes(before)
+	return types > myriad.MaxLearned && types > len(before.Learned) || size > myriad.MaxLearnedTotal && size > learnedBytes(before)
 }
 
 func learnedBytes(known *myriad.Knowledge) (n int) {

@@ -139,7 +139,7 @@ func TestLearningIsBounded(t *testing.T) {
 		status, _, _ := ask(t, k, "/update_knowledge", fmt.Sprintf(`{"knowledge_type":%q,"content":%q}`, kind, content))
 		return status
 	}
-	for n := range MaxLearned {
+	for n := range myriad.MaxLearned {
 		if got := post(fmt.Sprint("type", n), "x"); got != http.StatusOK {
 			t.Fatalf("%d: HTTP %d", n, got)
 		}
@@ -150,7 +150,7 @@ func TestLearningIsBounded(t *testing.T) {
 	if got := post("type1", "another"); got != http.StatusOK {
 		t.Errorf("another content of a type that is there: HTTP %d", got)
 	}
-	large := strings.Repeat("x", MaxLearnedBytes-500)
+	large := strings.Repeat("x", myriad.MaxLearnedBytes-500)
 	statuses := map[int]int{}
 	for n := range 6 {
 		statuses[post(fmt.Sprint("type", n), large)]++
@@ -158,7 +158,7 @@ func TestLearningIsBounded(t *testing.T) {
 	if statuses[http.StatusOK] != 4 || statuses[http.StatusRequestEntityTooLarge] != 2 {
 		t.Errorf("six large contents: %v", statuses)
 	}
-	if n := learnedBytes(k.known.Load()); n > MaxLearnedTotal {
+	if n := learnedBytes(k.known.Load()); n > myriad.MaxLearnedTotal {
 		t.Errorf("%d bytes are kept", n)
 	}
 }
@@ -247,7 +247,7 @@ func FuzzBodies(f *testing.F) {
 			}
 		}
 		known := k.known.Load()
-		if len(known.Learned) > MaxLearned || learnedBytes(known) > MaxLearnedTotal || !(known.ConfidenceScore >= 0 && known.ConfidenceScore <= 1) {
+		if len(known.Learned) > myriad.MaxLearned || learnedBytes(known) > myriad.MaxLearnedTotal || !(known.ConfidenceScore >= 0 && known.ConfidenceScore <= 1) {
 			t.Fatalf("%d types, %d bytes, confidence %g", len(known.Learned), learnedBytes(known), known.ConfidenceScore)
 		}
 	})

@@ -154,7 +154,7 @@ func TestKnowledgeRefusals(t *testing.T) {
 		{"/update_knowledge", `{"knowledge_type":"x","content":"x","confidence":1.1}`, 400, "0 to 1"},
 		{"/update_knowledge", `{"knowledge_type":"x","content":"x","confidence":"1"}`, 400, "must not be"},
 		{"/update_knowledge", `[1]`, 400, "object"},
-		{"/update_knowledge", `{"knowledge_type":"x","content":"` + strings.Repeat("x", MaxLearnedBytes+1) + `"}`, 413, "at most"},
+		{"/update_knowledge", `{"knowledge_type":"x","content":"` + strings.Repeat("x", myriad.MaxLearnedBytes+1) + `"}`, 413, "at most"},
 		{"/collaborate", "", 405, "POST"},
 		{"/health", "{}", 405, "GET"},
 	} {

@@ -114,8 +114,7 @@ func learns(p *myriad.Packet) bool {
 }
 
 // enrol makes an instance the one of its agent that may learn, once nothing is left of the one before: what that was told last is in the packet from which
-// this one starts. So an agent that learns never has two instances that know different things. It waits no longer than an instance takes to end, and a start
-// that is called off does not wait.
+// this one starts. So an agent that learns never has two instances that know different things. It waits until ctx ends.
 func (m *Manager) enrol(ctx context.Context, i *instance) error {
 	gone := m.claim(i)
 	if gone == nil {
@@ -148,8 +147,8 @@ func (m *Manager) claim(i *instance) (gone <-chan struct{}) {
 	return nil
 }
 
-// retire has an instance of which nothing is left learn no more. mu is held.
-func (m *Manager) retire(i *instance) {
+// disenrol has an instance of which nothing is left learn no more. mu is held.
+func (m *Manager) disenrol(i *instance) {
 	if m.learners[i.agent] == i {
 		delete(m.learners, i.agent)
 	}

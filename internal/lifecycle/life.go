@@ -94,7 +94,7 @@ func (m *Manager) conclude(i *instance) {
 	} else {
 		delete(m.instances, i.id)
 	}
-	m.retire(i)
+	m.disenrol(i)
 	if i.over = true; i.gone != nil {
 		close(i.gone)
 	}
